@@ -1,0 +1,127 @@
+"""Every setting of the engine, typed.
+
+Values come from ``NURTURE_*`` environment variables and from a ``.env`` file in the working directory; the environment
+wins. Nothing is read at import time: call :func:`load_settings`.
+"""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Settings(BaseSettings):
+    """Immutable settings of one run. Field names are the variables' names without ``NURTURE_``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="NURTURE_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+    )
+
+    home: Path = Path("var")
+    warehouse_file: Path | None = Field(None, validation_alias=AliasChoices("NURTURE_WAREHOUSE", "warehouse_file"))
+    ledger_file: Path | None = Field(None, validation_alias=AliasChoices("NURTURE_LEDGER", "ledger_file"))
+    published_file: Path | None = Field(None, validation_alias=AliasChoices("NURTURE_PUBLISHED", "published_file"))
+    inbox_url: SecretStr | None = None
+    rules: Path = Path("rules/guide")
+    sources: Path = Path("sources.yaml")
+    timezone: str = "Asia/Tokyo"
+    delivery: Literal["off", "allowlist", "live"] = "off"
+    allowlist: str = ""
+    """Addresses that may be mailed under ``allowlist``, separated by commas; ``@domain`` allows a whole domain."""
+    sendgrid_host: str = "https://api.sendgrid.com"
+    sendgrid_api_key: SecretStr | None = None
+    sendgrid_webhook_key: str | None = None
+    sendgrid_timeout_seconds: float = 30
+    sfa_url: SecretStr | None = None
+    public_url: str = "http://127.0.0.1:8787"
+    secret_key: SecretStr | None = None
+    memory_limit: str = "4GB"
+    """What DuckDB may use; it spills to disk beyond."""
+    lock_timeout_seconds: float = 60
+    """How long a step waits for a DuckDB file another process holds."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"unknown time zone {value!r}; use an IANA name such as Asia/Tokyo") from error
+        return value
+
+    @field_validator("sendgrid_host", "public_url")
+    @classmethod
+    def _plain_base_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be an http or https URL, such as https://api.sendgrid.com")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("must not carry a credential or a query")
+        return value.rstrip("/")
+
+    @property
+    def warehouse(self) -> Path:
+        """The working DuckDB file: facts and what is derived from them."""
+        return self.warehouse_file or self.home / "warehouse.duckdb"
+
+    @property
+    def ledger(self) -> Path:
+        """The DuckDB file of what was decided and done."""
+        return self.ledger_file or self.home / "ledger.duckdb"
+
+    @property
+    def published(self) -> Path:
+        """The analysts' DuckDB file."""
+        return self.published_file or self.home / "kpi.duckdb"
+
+    @property
+    def sfa(self) -> str:
+        """SQLAlchemy URL of the SFA. May hold a credential: never log it."""
+        return self.sfa_url.get_secret_value() if self.sfa_url else f"sqlite:///{self.home / 'sfa.db'}"
+
+    @property
+    def zone(self) -> tzinfo:
+        """The business time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def is_sendgrid_loopback(self) -> bool:
+        """Whether mail goes to a stand-in on this machine, which cannot reach anyone."""
+        return urlsplit(self.sendgrid_host).hostname in LOOPBACK_HOSTS
+
+    @property
+    def effective_delivery(self) -> Literal["off", "allowlist", "live"]:
+        """``delivery``, but a loopback host counts as live."""
+        return "live" if self.is_sendgrid_loopback else self.delivery
+
+    def may_mail(self, address: str) -> bool:
+        """Whether delivery to this address is switched on."""
+        if self.effective_delivery == "allowlist":
+            allowed = {entry.strip().lower() for entry in self.allowlist.split(",") if entry.strip()}
+            return address in allowed or "@" + address.rpartition("@")[2] in allowed
+        return self.effective_delivery == "live"
+
+
+def load_settings(home: Path | None = None) -> Settings:
+    """Read the settings.
+
+    Args:
+        home: Overrides ``NURTURE_HOME``, as ``--home`` does.
+
+    Raises:
+        pydantic.ValidationError: A value is not allowed.
+    """
+    return Settings() if home is None else Settings(home=home)

@@ -1,0 +1,153 @@
+"""Opens the DuckDB files: one writer a file, held for one short transaction.
+
+DuckDB lets a single process write, and a writer shuts out readers. So every use opens the file, waits for it within
+bounds, and closes it again; nothing keeps a connection across a network call.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import duckdb
+
+from warehouse.errors import FileLockedError, InstantError, WarehouseError
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_Result = TypeVar("_Result")
+
+
+@contextmanager
+def open_warehouse(settings: Settings, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse, migrated. A writing connection is one transaction: committed at the end, rolled back on error."""
+    with _open(settings, settings.warehouse, "facts", read_only) as connection:
+        yield connection
+
+
+@contextmanager
+def open_ledger(
+    settings: Settings, *, read_only: bool = False, with_warehouse: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The ledger, migrated; with the warehouse attached read-only as ``warehouse`` where planning needs both."""
+    if with_warehouse:
+        with open_warehouse(settings):  # makes and migrates the file where it is not there yet
+            pass
+    with _open(settings, settings.ledger, "ledger", read_only, settings.warehouse if with_warehouse else None) as connection:
+        yield connection
+
+
+@contextmanager
+def _open(
+    settings: Settings,
+    path: Path,
+    migrations: Literal["facts", "ledger"],
+    read_only: bool,
+    attached: Path | None = None,
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if read_only and not path.exists():
+        with _open(settings, path, migrations, read_only=False):
+            pass
+    connection = connect(path, settings, read_only=read_only)
+    try:
+        if not read_only:
+            _migrate(connection, _MIGRATIONS / migrations)
+        if attached is not None:
+            _attach(connection, attached, settings)
+        connection.begin()
+        try:
+            yield connection
+        except BaseException:
+            connection.rollback()
+            raise
+        connection.commit()
+    finally:
+        connection.close()
+
+
+def connect(path: Path, settings: Settings, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """A plain connection with our settings, waiting for the file within ``lock_timeout_seconds``.
+
+    Raises:
+        FileLockedError: Another process held the file all that time.
+        WarehouseError: The file cannot be read or made.
+    """
+    connection = _within_timeout(
+        path,
+        settings.lock_timeout_seconds,
+        lambda: duckdb.connect(str(path), read_only=read_only),
+    )
+    connection.execute("set TimeZone = 'UTC'")
+    connection.execute("set memory_limit = ?", [settings.memory_limit])
+    connection.execute("set enable_progress_bar = false")
+    return connection
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, path: Path, settings: Settings) -> None:
+    name = str(path).replace("'", "''")  # ATTACH takes no bound value; the path is a setting
+    _within_timeout(
+        path,
+        settings.lock_timeout_seconds,
+        lambda: connection.execute(f"attach '{name}' as warehouse (read_only)"),
+    )
+
+
+def _within_timeout(path: Path, timeout_seconds: float, attempt: Callable[[], _Result]) -> _Result:
+    deadline = time.monotonic() + timeout_seconds
+    pause_seconds = 0.01
+    while True:
+        try:
+            return attempt()
+        except duckdb.IOException as error:
+            if "lock" not in str(error).lower():
+                raise WarehouseError(f"{path} cannot be opened: {error}") from error
+            if time.monotonic() + pause_seconds > deadline:
+                raise FileLockedError(
+                    f"{path} is held by another process for more than {timeout_seconds:g} s; close what has it open "
+                    "(a DuckDB shell, a notebook, another run) or raise NURTURE_LOCK_TIMEOUT_SECONDS"
+                ) from error
+            time.sleep(pause_seconds)
+            pause_seconds = min(pause_seconds * 2, 0.5)
+        except duckdb.Error as error:
+            raise WarehouseError(f"{path} cannot be opened: {error}") from error
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Apply the migrations of a folder that the file has not seen, each in a transaction of its own."""
+    connection.execute("create table if not exists schema_migrations (name varchar primary key)")
+    applied = {name for (name,) in connection.execute("select name from schema_migrations").fetchall()}
+    for migration in sorted(folder.glob("*.sql")):
+        if migration.name in applied:
+            continue
+        connection.begin()
+        try:
+            connection.execute(migration.read_text(encoding="utf-8"))
+            connection.execute("insert into schema_migrations values (?)", [migration.name])
+        except BaseException:
+            connection.rollback()
+            raise
+        connection.commit()
+
+
+def check_instant(connection: duckdb.DuckDBPyConnection, flow: str, as_of: datetime) -> None:
+    """Note the instant a flow computes in this file; refuse to go back behind one already computed.
+
+    Raises:
+        InstantError: ``as_of`` lies before the flow's last instant here.
+    """
+    row = connection.execute("select as_of from instants where flow = ?", [flow]).fetchone()
+    if row is not None and as_of < row[0]:
+        raise InstantError(
+            f"{flow} was already run here as of {row[0].isoformat()}, later than {as_of.isoformat()}; "
+            "give an instant at or after it, or replay the past in another home (--home DIR)"
+        )
+    connection.execute(
+        "insert into instants values (?, ?) on conflict (flow) do update set as_of = excluded.as_of", [flow, as_of]
+    )
