@@ -1,0 +1,143 @@
+"""The mails that were accepted, and the independent witness of them.
+
+`accepted.jsonl` is written and on the disk before the sender hears of the acceptance. A test that kills the sender at
+any moment can therefore count there, without asking the engine, how often each mail really went out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sandbox.clock import iso
+from sandbox.events import delivery_events
+from sandbox.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One accepted mail to one recipient."""
+
+    to: str
+    send_id: str | None
+    message_id: str
+    sg_message_id: str
+    accepted_at: datetime
+    delivered_at: datetime
+    outcome: str
+    """`delivered`, `bounce` or `dropped`: what becomes of it, decided by the address."""
+    categories: tuple[str, ...]
+    custom_args: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
+    raw_subject: str = field(repr=False)
+    content: Mapping[str, str] = field(repr=False)
+    substitutions: Mapping[str, str] = field(repr=False)
+
+    # Rendered when asked for: a request of 1,000 bodies is answered without rendering one.
+    @property
+    def subject(self) -> str:
+        """The subject after substitution."""
+        return substitute(self.raw_subject, self.substitutions)
+
+    @property
+    def text(self) -> str:
+        """The plain-text body after substitution; empty when there is none."""
+        return substitute(self.content.get("text/plain", ""), self.substitutions)
+
+    @property
+    def html(self) -> str:
+        """The HTML body after substitution; empty when there is none."""
+        return substitute(self.content.get("text/html", ""), self.substitutions)
+
+
+class Mailbox:
+    """Keeps accepted mails in memory, and what must survive in files.
+
+    Args:
+        home: The engine's home; the files stand in its folder `sandbox`.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.accepted = Journal(home / "sandbox" / "accepted.jsonl", is_durable=True)
+        self.events = Journal(home / "sandbox" / "events.jsonl")
+        self.mails: list[Mail] = []
+        # Message ids must not come again after a restart, so the count goes on where the file ends.
+        path = self.accepted.path
+        self._count = path.read_bytes().count(b"\n") if path.exists() else 0
+
+    def accept(self, body: Mapping[str, Any], now: datetime) -> str:
+        """Accepts a checked mail/send body: witness first, then the events, then memory.
+
+        Args:
+            body: The decoded body, free of problems.
+            now: The instant of acceptance.
+
+        Returns:
+            The message id that the answer carries.
+        """
+        content = {part["type"]: part["value"] for part in body.get("content", [])}
+        message_id = hashlib.sha256(f"{self._count}:{iso(now)}".encode()).hexdigest()[:22]
+        mails: list[Mail] = []
+        for envelope in body["personalizations"]:
+            custom_args = {**body.get("custom_args", {}), **envelope.get("custom_args", {})}
+            people = [*envelope["to"], *envelope.get("cc", []), *envelope.get("bcc", [])]
+            for person in people:
+                outcome, delay_seconds = _fate(person["email"])
+                mails.append(
+                    Mail(
+                        to=person["email"],
+                        send_id=custom_args.get("nurture_send_id"),
+                        message_id=message_id,
+                        sg_message_id=f"{message_id}.recvd-sandbox-{len(mails)}.0",
+                        accepted_at=now,
+                        delivered_at=now + timedelta(seconds=delay_seconds),
+                        outcome=outcome,
+                        categories=tuple(body.get("categories", [])),
+                        custom_args=custom_args,
+                        headers={**body.get("headers", {}), **envelope.get("headers", {})},
+                        raw_subject=envelope.get("subject") or body.get("subject", ""),
+                        content=content,
+                        substitutions=envelope.get("substitutions", {}),
+                    )
+                )
+        self.accepted.append(_witness(mail) for mail in mails)
+        self.events.append(event for mail in mails for event in delivery_events(mail))
+        self._count += len(mails)
+        self.mails.extend(mails)
+        return message_id
+
+    def to(self, address: str) -> list[Mail]:
+        """Returns the mails to an address, oldest first, whatever its case."""
+        return [mail for mail in list(self.mails) if mail.to.lower() == address.lower()]
+
+
+def substitute(text: str, substitutions: Mapping[str, str]) -> str:
+    """Replaces each tag by its value, in one pass: a value that looks like a tag stays as it is."""
+    if not substitutions:
+        return text
+    tags = sorted(substitutions, key=len, reverse=True)
+    return re.sub("|".join(re.escape(tag) for tag in tags), lambda found: substitutions[found.group()], text)
+
+
+def _witness(mail: Mail) -> dict[str, str | None]:
+    return {
+        "send_id": mail.send_id,
+        "to": mail.to,
+        "message_id": mail.message_id,
+        "accepted_at": iso(mail.accepted_at),
+        "subject": mail.subject,
+    }
+
+
+def _fate(address: str) -> tuple[str, int]:
+    """Decides by the address alone what becomes of a mail, and after how many seconds."""
+    local = address.lower().partition("@")[0]
+    if local.startswith("drop"):
+        return "dropped", 0
+    delay_seconds = 2 + hashlib.sha256(address.lower().encode()).digest()[0] % 28
+    return ("bounce" if local.startswith("bounce") else "delivered"), delay_seconds

@@ -1,0 +1,15 @@
+"""The stand-in SendGrid, as the rest of the world sees it.
+
+    with StandIn(home) as stand_in:
+        ...  # point the sender at stand_in.url, look at stand_in.mailbox.mails
+
+Its parts: `app` answers the requests, `validation` refuses what SendGrid refuses, `mailbox` keeps what was accepted,
+`events` tells what became of it, `faults` breaks things on demand, `server` runs it all.
+"""
+
+from sandbox.clock import Clock
+from sandbox.faults import Fault, RateLimit
+from sandbox.mailbox import Mail, Mailbox
+from sandbox.server import StandIn, serve
+
+__all__ = ["Clock", "Fault", "Mail", "Mailbox", "RateLimit", "StandIn", "serve"]
