@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -69,7 +69,7 @@ class StandIn:
         self._socket = socket.create_server((host, port))
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
 
-    def start(self) -> StandIn:
+    def start(self) -> Self:
         """Starts answering; returns when it does.
 
         Raises:
@@ -96,7 +96,7 @@ class StandIn:
             self._thread.join(timeout=10)
         self._socket.close()
 
-    def __enter__(self) -> StandIn:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -22,8 +22,8 @@ MAX_CATEGORIES = 10
 MAX_CATEGORY_CHARACTERS = 255
 MAX_SEND_AT_AHEAD = timedelta(hours=72)
 RESERVED_HEADERS = frozenset(
-    "x-sg-id x-sg-eid received dkim-signature content-type content-transfer-encoding "
-    "to from subject reply-to cc bcc".split()
+    ("x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type", "content-transfer-encoding")
+    + ("to", "from", "subject", "reply-to", "cc", "bcc")
 )
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -117,7 +117,7 @@ def _check_message(body: Mapping[str, Any], now: datetime) -> Iterator[Problem]:
     if "content" in body or not has_template:
         yield from _check_content(body.get("content"))
     yield from _check_categories(body.get("categories", []))
-    yield from _check_custom_args(body, "custom_args", None)
+    yield from _check_custom_args(body, "custom_args")
     yield from _check_headers(body, "headers")
     yield from _check_send_at(body, "send_at", now)
 
@@ -180,11 +180,12 @@ def _check_person(person: object, field: str) -> Iterator[Problem]:
         yield Problem("A name must be a string.", f"{field}.name")
 
 
-def _check_custom_args(part: Mapping[str, Any], field: str, shared: object) -> Iterator[Problem]:
+def _check_custom_args(part: Mapping[str, Any], field: str, shared: object = None) -> Iterator[Problem]:
     own = part.get("custom_args")
     # What is sent is the message's arguments overridden by the personalization's: the limit holds for both together.
-    if isinstance(own, dict) and isinstance(shared, dict):
-        part = {"custom_args": {**{k: v for k, v in shared.items() if isinstance(v, str)}, **own}}
+    # Faults of the message's own arguments are named once, there, and not again for each personalization.
+    if isinstance(own, dict) and isinstance(shared, dict) and not any(_check_custom_args({"custom_args": shared}, "")):
+        part = {"custom_args": {**shared, **own}}
     yield from _check_strings(part, "custom_args", field, MAX_CUSTOM_ARGS_BYTES)
 
 
