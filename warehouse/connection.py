@@ -7,6 +7,7 @@ bounds, and closes it again; nothing keeps a connection across a network call.
 from __future__ import annotations
 
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -87,7 +88,20 @@ def connect(path: Path, settings: Settings, *, read_only: bool = False) -> duckd
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("set memory_limit = ?", [settings.memory_limit])
     connection.execute("set enable_progress_bar = false")
+    _register_functions(connection)
     return connection
+
+
+def _register_functions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give SQL what DuckDB lacks: ``nfkc(text)``, the Unicode form in which texts and addresses are compared."""
+    # Connections of one process to one file share their functions.
+    known = connection.execute("select 1 from duckdb_functions() where function_name = 'nfkc' limit 1").fetchone()
+    if known is None:
+        connection.create_function("nfkc", _nfkc, ["VARCHAR"], "VARCHAR")  # type: ignore[list-item, arg-type]
+
+
+def _nfkc(text: str) -> str:
+    return unicodedata.normalize("NFKC", text)
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path, settings: Settings) -> None:

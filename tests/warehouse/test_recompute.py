@@ -1,0 +1,163 @@
+"""The derived tables on small histories whose right answer can be told by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from settings import Settings
+from tests.facts import START, add_consent, add_event, add_lead, add_suppression, at
+from tests.rule_sets import rule_set
+from warehouse.connection import open_warehouse
+from warehouse.recompute import recompute
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with open_warehouse(Settings(home=tmp_path)) as connection:
+        yield connection
+
+
+def rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[object, ...]]:
+    return connection.execute(query).fetchall()
+
+
+def head(connection: duckdb.DuckDBPyConnection, email: str, when: datetime = START) -> None:
+    add_lead(connection, email, when, name="山田", company="株式会社山田", title="営業部長", industry="製造業")
+
+
+def test_guide_points_add_up_to_the_score_and_the_tier_changes_when_it_is_reached(warehouse) -> None:
+    head(warehouse, "a@example.com")
+    add_event(warehouse, "document_download", at(1), email="a@example.com", asset="guide")
+    add_event(warehouse, "page_view", at(2), email="a@example.com", url="https://www.example.com/price?x=1")
+    consult = add_event(warehouse, "consultation_request", at(3), email="a@example.com")
+    recompute(warehouse, rule_set(), at(10))
+    assert rows(warehouse, "select score, tier, stage from leads") == [(55, "hot", "decision")]
+    assert rows(warehouse, "select rule, points from lead_score_points order by occurred_at") == [
+        ("download", 10),
+        ("price", 15),
+        ("consultation", 30),
+    ]
+    assert rows(
+        warehouse, "select changed_at, from_tier, to_tier, score, cause_event_id from lead_tier_changes order by 1"
+    ) == [(START, None, "cold", 0, None), (at(3), "cold", "hot", 55, consult)]
+
+
+def test_price_page_counts_once_in_thirty_minutes_measured_from_the_last_counted_view(warehouse) -> None:
+    head(warehouse, "a@example.com")
+    for minute in (0, 10, 20, 29, 31, 45, 61, 90, 200):  # counted: 0, 31, 61, (91 would), 200
+        add_event(warehouse, "page_view", at(1, minutes=minute), email="a@example.com", url="/price")
+    recompute(warehouse, rule_set(), at(10))
+    counted = rows(warehouse, "select occurred_at from lead_events where is_counted order by 1")
+    assert [row[0] for row in counted] == [at(1, minutes=minute) for minute in (0, 31, 61, 200)]
+    assert rows(warehouse, "select score from leads") == [(60,)]
+
+
+def test_opens_and_clicks_score_once_a_send_and_machine_opens_never(warehouse) -> None:
+    head(warehouse, "a@example.com")
+    add_event(warehouse, "mail_open", at(1), email="a@example.com", send_id="s1", sg_machine_open="true")
+    add_event(warehouse, "mail_open", at(2), email="a@example.com", send_id="s1")
+    add_event(warehouse, "mail_open", at(3), email="a@example.com", send_id="s1")
+    add_event(warehouse, "mail_open", at(4), email="a@example.com", send_id="s2")
+    add_event(warehouse, "mail_click", at(5), email="a@example.com", send_id="s2")
+    recompute(warehouse, rule_set(), at(10))
+    assert rows(warehouse, "select rule, occurred_at from lead_score_points order by 2") == [
+        ("open", at(2)),
+        ("open", at(4)),
+        ("click", at(5)),
+    ]
+    assert rows(warehouse, "select opened_at from send_outcomes where send_id = 's1'") == [(at(2),)]
+
+
+def test_a_segment_stay_is_exact_to_the_fact_and_the_window(warehouse) -> None:
+    head(warehouse, "a@example.com", at(1))
+    add_lead(warehouse, "b@example.com", at(1), title="副部長", industry="製造業")
+    add_lead(warehouse, "c@example.com", at(1), title="部長", industry="IT")
+    add_lead(warehouse, "c@example.com", at(2), industry="製造業")
+    add_lead(warehouse, "c@example.com", at(3), title="部長代理")
+    for day in (1, 2, 3):
+        add_event(warehouse, "page_view", at(day), email="a@example.com", url="/price/plans")
+    recompute(warehouse, rule_set(), at(60))
+    stays = """
+        select email, segment, entered_at, left_at
+        from segment_members join leads using (lead_id)
+        where segment != 'everyone' order by segment, email
+    """
+    assert rows(warehouse, stays) == [
+        ("a@example.com", "manufacturing_heads", at(1), None),
+        ("c@example.com", "manufacturing_heads", at(2), at(3)),
+        ("a@example.com", "price_three_times", at(3), at(31)),
+    ]
+    recompute(warehouse, rule_set(), at(30))  # the window's end is not yet known as of then
+    assert ("a@example.com", "price_three_times", at(3), None) in rows(warehouse, stays)
+
+
+def test_an_earlier_instant_sees_only_what_was_known_then(warehouse) -> None:
+    head(warehouse, "a@example.com")
+    add_event(warehouse, "document_download", at(1), email="a@example.com", received_at=at(5))
+    recompute(warehouse, rule_set(), at(2))
+    assert rows(warehouse, "select score from leads") == [(0,)]
+    recompute(warehouse, rule_set(), at(6))
+    assert rows(warehouse, "select score from leads") == [(10,)]
+
+
+def test_the_newer_value_wins_in_any_order_and_a_visitor_becomes_a_lead(warehouse) -> None:
+    add_lead(warehouse, "a@example.com", at(5), company="新社名")
+    add_lead(warehouse, "a@example.com", at(1), company="旧社名", title="部長")
+    add_event(warehouse, "page_view", at(2), visitor="v1", url="/price")
+    add_event(warehouse, "document_download", at(3), visitor="v1", email="a@example.com", asset="case-1")
+    add_event(warehouse, "document_download", at(4), visitor="v1", email="b@example.com", asset="guide")
+    add_event(warehouse, "page_view", at(6), visitor="v1", url="/price")
+    add_event(warehouse, "page_view", at(6), visitor="nobody", url="/price")
+    recompute(warehouse, rule_set(), at(10))
+    assert rows(warehouse, "select email, company, title, score, stage from leads order by email") == [
+        ("a@example.com", "新社名", "部長", 25, "consideration"),
+        ("b@example.com", None, None, 25, "consideration"),
+    ]
+
+
+def test_ids_named_together_are_one_lead_whatever_the_order(warehouse) -> None:
+    for record, email, external_id in (
+        ("1", "a@example.com", "crm:7"),
+        ("2", "b@example.com", "crm:7"),
+        ("3", "b@example.com", "sfa:9"),
+        ("4", None, "sfa:9"),
+        ("5", "z@example.com", "crm:8"),
+    ):
+        warehouse.execute(
+            "insert into lead_records values (?, 'crm', ?, ?, null, ?, ?, map {})",
+            [record, external_id, email, at(int(record)), at(int(record))],
+        )
+    recompute(warehouse, rule_set(), at(10))
+    assert rows(warehouse, "select count(distinct lead_id), count(*) from lead_identities") == [(2, 6)]
+    (lead_id,) = rows(warehouse, "select lead_id from leads where email = 'b@example.com'")[0]
+    assert rows(warehouse, "select alias_lead_id = lead_id from lead_identities where identity = 'email:a@example.com'")
+    assert lead_id == rows(
+        warehouse, "select distinct lead_id from lead_identities where identity = 'id:sfa:9'"
+    )[0][0]
+
+
+def test_an_opt_out_holds_for_the_whole_lead_until_the_person_comes_back(warehouse) -> None:
+    head(warehouse, "a@example.com")
+    add_consent(warehouse, "a@example.com")
+    add_suppression(warehouse, "a@example.com", at(1))
+    add_consent(warehouse, "a@example.com", at(2))  # an import does not lift it
+    recompute(warehouse, rule_set(), at(3))
+    assert rows(warehouse, "select consent_state, is_opted_out from leads") == [("opted_out", True)]
+    add_event(warehouse, "mail_resubscribe", at(4), email="a@example.com")
+    recompute(warehouse, rule_set(), at(5))
+    assert rows(warehouse, "select consent_state, is_opted_out from leads") == [("consented", False)]
+
+
+def test_recomputing_twice_changes_nothing(warehouse) -> None:
+    head(warehouse, "a@example.com")
+    add_event(warehouse, "page_view", at(2), email="a@example.com", url="/price")
+    recompute(warehouse, rule_set(), at(5))
+    tables = [name for (name,) in rows(warehouse, "select table_name from duckdb_tables() where not temporary")]
+    before = {name: sorted(map(repr, rows(warehouse, f"from {name}"))) for name in tables}
+    recompute(warehouse, rule_set(), at(5))
+    assert {name: sorted(map(repr, rows(warehouse, f"from {name}"))) for name in tables} == before

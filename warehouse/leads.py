@@ -1,0 +1,112 @@
+"""Builds the ``leads`` table, whose columns are the rule set's fields.
+
+The only model whose shape follows the rules. Field ids are checked names (lower-case letters, digits, underscores), so
+they may stand as identifiers; values never do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rules.models import Field
+
+_SQL_TYPES = {"text": "varchar", "number": "double", "date": "date", "boolean": "boolean", "choice": "varchar"}
+
+_QUERY = """
+-- One row per lead, with its fields, score, tier, stage and consent.
+with attributes as (
+    select
+        lead_id,
+        {fields}
+    from lead_attribute_history
+    group by lead_id
+),
+
+emails as (
+    -- of several addresses the one that was learnt last
+    select
+        lead_id,
+        arg_max(substr(identity, 7), (first_seen_at, identity)) as email,
+    from lead_identities
+    where kind = 'email'
+    group by lead_id
+),
+
+scores as (
+    select lead_id, sum(points)::integer as score from lead_score_points group by lead_id
+),
+
+tiers as (
+    select lead_id, arg_max(to_tier, changed_at) as tier from lead_tier_changes group by lead_id
+),
+
+stages as (
+    select lead_id, arg_max(to_stage, changed_at) as stage from lead_stage_changes group by lead_id
+),
+
+actions as (
+    select lead_id, max(occurred_at) as last_action_at
+    from lead_events
+    where
+        not is_machine
+        -- what happened to a mail or a deal is no act of the lead's
+        and event_type not in (
+            'mail_processed', 'mail_delivered', 'mail_bounce', 'mail_dropped', 'mail_deferred',
+            'deal_created', 'deal_won', 'deal_lost'
+        )
+    group by lead_id
+),
+
+blocks as (
+    select
+        lead_id,
+        bool_or(blocks = 'all') as is_suppressed,
+        bool_or(reason = 'opt_out') as is_opted_out,
+        arg_min(reason, case when blocks = 'all' then 0 else 1 end) as suppression_reason,
+    from lead_suppressions
+    group by lead_id
+)
+
+select
+    lead_starts.lead_id,
+    emails.email,
+    attributes.* exclude (lead_id),
+    coalesce(scores.score, 0) as score,
+    tiers.tier,
+    stages.stage,
+    actions.last_action_at,
+    case
+        when blocks.is_opted_out then 'opted_out'
+        when blocks.is_suppressed then 'suppressed'
+        when lead_consents.lead_id is not null then 'consented'
+        else 'none'
+    end as consent_state,
+    lead_consents.basis as consent_basis,
+    coalesce(blocks.is_suppressed, false) as is_suppressed,
+    coalesce(blocks.is_opted_out, false) as is_opted_out,
+    blocks.suppression_reason,
+    lead_starts.created_at,
+from lead_starts
+left join emails on lead_starts.lead_id = emails.lead_id
+left join attributes on lead_starts.lead_id = attributes.lead_id
+left join scores on lead_starts.lead_id = scores.lead_id
+left join tiers on lead_starts.lead_id = tiers.lead_id
+left join stages on lead_starts.lead_id = stages.lead_id
+left join actions on lead_starts.lead_id = actions.lead_id
+left join blocks on lead_starts.lead_id = blocks.lead_id
+left join lead_consents on lead_starts.lead_id = lead_consents.lead_id
+"""
+
+
+def leads_query(fields: Sequence[Field]) -> str:
+    """The query of the ``leads`` table for these fields; ``email`` and system fields are kept by the engine."""
+    columns = [_column(field) for field in fields if not field.system and field.id != "email"]
+    columns.append("arg_max(value, valid_from) filter (where field = 'title_level') as title_level,")
+    return _QUERY.replace("{fields}", "\n        ".join(columns))
+
+
+def _column(field: Field) -> str:
+    latest = f"arg_max(value, valid_from) filter (where field = '{field.id}')"
+    if field.type == "choices":
+        return f"string_split({latest}, ';') as {field.id},"
+    return f"try_cast({latest} as {_SQL_TYPES[field.type]}) as {field.id},"
