@@ -13,10 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sandbox.checks import Problem, error_body
 from sandbox.clock import Clock, iso
 from sandbox.faults import Fault, Faults, RateLimit, drop_connection
 from sandbox.mailbox import Mail, Mailbox
-from sandbox.validation import Problem, check_mail, error_body
+from sandbox.validation import check_mail
 
 MAX_BODY_BYTES = 20 * 1024 * 1024
 REFUSED_KEY = "SG.refused"
@@ -110,7 +111,7 @@ def build_app(desk: Desk) -> Starlette:
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _refuse(error.status_code, Problem({404: "not found", 405: "method not allowed"}[error.status_code]))
+    return _refuse(error.status_code, Problem(error.detail))
 
 
 async def _read(request: Request) -> bytes | None:
@@ -125,8 +126,9 @@ async def _read(request: Request) -> bytes | None:
 
 
 def _is_sandbox_mode(body: dict[str, Any]) -> bool:
-    settings = body.get("mail_settings") or {}
-    return bool((settings.get("sandbox_mode") or {}).get("enable"))
+    settings = body.get("mail_settings")
+    mode = settings.get("sandbox_mode") if isinstance(settings, dict) else None
+    return isinstance(mode, dict) and mode.get("enable") is True
 
 
 def _show(mail: Mail) -> dict[str, Any]:

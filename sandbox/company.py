@@ -6,25 +6,23 @@ same seed, the same steps and the same mails give the same files.
 
 from __future__ import annotations
 
-import heapq
-import itertools
-from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from sandbox import words
+from sandbox.agenda import Agenda
 from sandbox.chance import at_work, generator, pick
 from sandbox.clock import JST, from_epoch
 from sandbox.crm import Crm
 from sandbox.events import Event
 from sandbox.mailbox import Mail, Mailbox
+from sandbox.passers_by import PassersBy
 from sandbox.people import Lead, make_leads
 from sandbox.reactions import react
 from sandbox.website import AccessLog, Post, choose_pages, choose_post, fill_form, form_page
 
-_DAY = 86_400
-_NOBODY = -1
+_DAY_SECONDS = 86_400
 
 
 class Company:
@@ -58,8 +56,7 @@ class Company:
         self._crm = Crm(folder / "crm.db")
         self._log = AccessLog(folder / "web")
         self._events: list[tuple[int, Event]] = []
-        self._queue: list[tuple[int, int, int, Callable[[int], None]]] = []
-        self._serial = itertools.count()
+        self._agenda = Agenda(int(start.timestamp()))
         self._mails_read = 0
         self._mails_ahead: list[Mail] = []
         begins = int(start.timestamp())
@@ -69,10 +66,8 @@ class Company:
             if lead.arrives_at <= begins:
                 self._enter_early(lead, begins)
             else:
-                self._plan(lead.arrives_at, lead.number, partial(self._arrive, lead))
-        self._strangers_a_day = max(2.0, leads * 0.12)
-        self._plan(begins + 600, _NOBODY, partial(self._stranger, 0))
-        self._plan(begins + 1_200, _NOBODY, partial(self._robot, 0))
+                self._agenda.plan(lead.arrives_at, lead.number, partial(self._arrive, lead))
+        PassersBy(seed, max(2.0, leads * 0.12), self._agenda, self._log).start(begins)
         self._crm.flush()
 
     def advance(self, until: datetime) -> None:
@@ -88,11 +83,8 @@ class Company:
             raise ValueError(
                 f"the company is at {self.now.isoformat()} already and cannot go back to {until.isoformat()}"
             )
-        ends = int(until.timestamp())
         self._read_mails(until)
-        while self._queue and self._queue[0][0] <= ends:
-            at, _, _, act = heapq.heappop(self._queue)
-            act(at)
+        self._agenda.play(int(until.timestamp()))
         self.now = until
         self._log.flush()
         self._crm.flush()
@@ -104,11 +96,6 @@ class Company:
         """Returns the CRM's id of an address, None while it has none."""
         lead = self._by_mail.get(mail.lower())
         return None if lead is None else lead.contact_id
-
-    def _plan(self, at: int, number: int, act: Callable[[int], None]) -> None:
-        # What is learnt late (a mail that was accepted in the past) happens now: what is written stays written.
-        at = max(at, int(self.now.timestamp()) + 1)
-        heapq.heappush(self._queue, (at, number, next(self._serial), act))
 
     def _enter_early(self, lead: Lead, begins: int) -> None:
         self._crm.add_contact(lead, lead.arrives_at)
@@ -129,8 +116,8 @@ class Company:
     def _plan_visit(self, lead: Lead, after: int) -> None:
         rng = generator(self._seed, "next", lead.number, lead.visits)
         gap_days = rng.expovariate(lead.liveliness.visits_per_day * (0.7 + lead.interest))
-        at = at_work(rng, after + int(gap_days * _DAY), after)
-        self._plan(at, lead.number, partial(self._come_back, lead))
+        at = at_work(rng, after + int(gap_days * _DAY_SECONDS), after)
+        self._agenda.plan(at, lead.number, partial(self._come_back, lead))
 
     def _come_back(self, lead: Lead, at: int) -> None:
         rng = generator(self._seed, "visit", lead.number, lead.visits)
@@ -143,10 +130,10 @@ class Company:
         cookie = rng.choice(lead.cookies)
         lead.interest = min(1.0, lead.interest + 0.01 * len(pages))
         for path in [*pages, *([form_page(post)] if post else [])]:
-            self._plan(at, lead.number, partial(self._see, cookie, path, lead.browser))
+            self._agenda.plan(at, lead.number, partial(self._see, cookie, path, lead.browser))
             at += rng.randrange(12, 200)
         if post:
-            self._plan(at, lead.number, partial(self._post, lead, cookie, post))
+            self._agenda.plan(at, lead.number, partial(self._post, lead, cookie, post))
 
     def _see(self, cookie: str, path: str, browser: str, at: int) -> None:
         self._log.add(at, cookie, path, browser)
@@ -168,24 +155,6 @@ class Company:
             self._crm.edit_contact(lead, at)
         self._crm.add_post(post.form, typed, cookie, post.asset, at)
 
-    def _stranger(self, number: int, at: int) -> None:
-        rng = generator(self._seed, "stranger", number)
-        cookie, browser = f"a{rng.getrandbits(64):016x}", pick(rng, words.BROWSERS)
-        seen_at = at
-        is_weekend = from_epoch(at).astimezone(JST).weekday() >= 5
-        pages = [] if is_weekend and rng.random() < 0.7 else choose_pages(rng, 0.05)
-        for path in pages:
-            self._plan(seen_at, _NOBODY, partial(self._see, cookie, path, browser))
-            seen_at += rng.randrange(10, 150)
-        gap = int(rng.expovariate(self._strangers_a_day / _DAY))
-        self._plan(_within_day(at + gap + 1), _NOBODY, partial(self._stranger, number + 1))
-
-    def _robot(self, number: int, at: int) -> None:
-        rng = generator(self._seed, "robot", number)
-        for place, path in enumerate(rng.sample((*words.PRODUCTS, *words.CASES, *words.BLOG, "/price"), 6)):
-            self._plan(at + 2 * place, _NOBODY, partial(self._see, "", path, words.ROBOT))
-        self._plan(at + rng.randrange(6 * 3_600, 18 * 3_600), _NOBODY, partial(self._robot, number + 1))
-
     def _read_mails(self, until: datetime) -> None:
         if self._mailbox is None:
             return
@@ -201,13 +170,13 @@ class Company:
         lead.mails += 1
         reaction = react(generator(self._seed, "mail", lead.number, lead.mails), lead, mail)
         for at, event in reaction.events:
-            self._plan(at, lead.number, partial(self._tell, event))
+            self._agenda.plan(at, lead.number, partial(self._tell, event))
         if reaction.opted_out_at is not None:
-            self._plan(reaction.opted_out_at, lead.number, partial(self._opt_out, lead, mail))
+            self._agenda.plan(reaction.opted_out_at, lead.number, partial(self._opt_out, lead, mail))
         if reaction.visit_at is not None and reaction.landing is not None:
             rng = generator(self._seed, "landing", lead.number, lead.mails)
             pages = [reaction.landing, *choose_pages(rng, lead.interest)[1:]]
-            self._plan(reaction.visit_at, lead.number, partial(self._follow_link, lead, pages, reaction.post))
+            self._agenda.plan(reaction.visit_at, lead.number, partial(self._follow_link, lead, pages, reaction.post))
 
     def _tell(self, event: Event, at: int) -> None:
         self._events.append((at, event))
@@ -218,9 +187,3 @@ class Company:
 
     def _follow_link(self, lead: Lead, pages: list[str], post: Post | None, at: int) -> None:
         self._visit(lead, at, pages, post)
-
-
-def _within_day(at: int) -> int:
-    """Moves an instant out of the night (0:00 to 7:00 JST) to the morning after it."""
-    second = (at + 9 * 3_600) % _DAY
-    return at if second >= 7 * 3_600 else at - second + 7 * 3_600 + second // 7

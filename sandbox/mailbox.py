@@ -80,12 +80,12 @@ class Mailbox:
         Returns:
             The message id that the answer carries.
         """
-        content = {part["type"]: part["value"] for part in body.get("content", [])}
+        content = {part["type"]: part["value"] for part in body.get("content") or []}
         message_id = hashlib.sha256(f"{self._count}:{iso(now)}".encode()).hexdigest()[:22]
         mails: list[Mail] = []
         for envelope in body["personalizations"]:
-            custom_args = {**body.get("custom_args", {}), **envelope.get("custom_args", {})}
-            people = [*envelope["to"], *envelope.get("cc", []), *envelope.get("bcc", [])]
+            custom_args = _merged(body, envelope, "custom_args")
+            people = [*envelope["to"], *(envelope.get("cc") or []), *(envelope.get("bcc") or [])]
             for person in people:
                 outcome, delay_seconds = _fate(person["email"])
                 mails.append(
@@ -97,12 +97,12 @@ class Mailbox:
                         accepted_at=now,
                         delivered_at=now + timedelta(seconds=delay_seconds),
                         outcome=outcome,
-                        categories=tuple(body.get("categories", [])),
+                        categories=tuple(body.get("categories") or []),
                         custom_args=custom_args,
-                        headers={**body.get("headers", {}), **envelope.get("headers", {})},
-                        raw_subject=envelope.get("subject") or body.get("subject", ""),
+                        headers=_merged(body, envelope, "headers"),
+                        raw_subject=envelope.get("subject") or body.get("subject") or "",
                         content=content,
-                        substitutions=envelope.get("substitutions", {}),
+                        substitutions=envelope.get("substitutions") or {},
                     )
                 )
         self.accepted.append(_witness(mail) for mail in mails)
@@ -122,6 +122,11 @@ def substitute(text: str, substitutions: Mapping[str, str]) -> str:
         return text
     tags = sorted(substitutions, key=len, reverse=True)
     return re.sub("|".join(re.escape(tag) for tag in tags), lambda found: substitutions[found.group()], text)
+
+
+def _merged(body: Mapping[str, Any], envelope: Mapping[str, Any], name: str) -> dict[str, str]:
+    """What the message says, overridden by what the personalization says."""
+    return {**(body.get(name) or {}), **(envelope.get(name) or {})}
 
 
 def _witness(mail: Mail) -> dict[str, str | None]:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from sandbox.validation import check_mail, is_address
+from sandbox.checks import is_address
+from sandbox.mailbox import Mailbox
+from sandbox.validation import check_mail
 
 Change = Callable[[dict[str, Any]], Any]
 
@@ -173,3 +178,40 @@ def test_unknown_addresses_answer_in_error_shape(sender: Any) -> None:
     assert sender.get("/v3/nothing").status_code == 404
     assert sender.get("/v3/nothing").json()["errors"][0]["field"] is None
     assert sender.get("/v3/mail/send").status_code == 405
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just("a@b.example"),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["email", "type", "x"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+PLACES = (
+    *("personalizations", "from", "subject", "content", "categories", "custom_args", "headers", "send_at", "reply_to"),
+    *("template_id", "mail_settings"),
+)
+OWN_PLACES = ("to", "cc", "bcc", "from", "subject", "substitutions", "custom_args", "headers", "send_at")
+
+
+@settings(
+    max_examples=200,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    changes=st.dictionaries(st.sampled_from(PLACES), JUNK, max_size=3),
+    own=st.dictionaries(st.sampled_from(OWN_PLACES), JUNK, max_size=3),
+)
+def test_junk_is_refused_or_accepted_and_never_breaks_it(
+    changes: dict[str, Any], own: dict[str, Any], mail_body: Any, now: datetime, tmp_path: Path
+) -> None:
+    body = mail_body()
+    body["personalizations"][0].update(own)
+    body.update(changes)
+    if not check_mail(body, now):
+        mailbox = Mailbox(tmp_path)
+        mailbox.accept(body, now)
+        assert all(mail.subject is not None and mail.text is not None for mail in mailbox.mails)
