@@ -7,7 +7,7 @@ reported in the same shape.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -34,19 +34,34 @@ class Document(Generic[M]):
         """Return the line of the value at ``location``, or of the nearest thing above it that the file holds."""
         return line_of(self.tree, location)
 
-    def problem(
-        self,
-        location: Location,
-        message: str,
-        *,
-        received: str = "",
-        allowed: str = "",
-        hint: str = "",
-        is_warning: bool = False,
-    ) -> Problem:
-        """Return a problem that points at the line of ``location``."""
-        place = f"line {self.line(*location)}"
-        return Problem(self.file, place, message, received, allowed, hint, is_warning)
+    def spot(self, problems: list[Problem], *location: str | int) -> Spot:
+        """Return where problems with the value at ``location`` are reported."""
+        return Spot(problems, self.file, self.tree, location)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place in a file, to which problems are pinned."""
+
+    problems: list[Problem]
+    file: str
+    tree: Tree
+    location: Location
+
+    def at(self, *parts: str | int) -> Spot:
+        """Return the spot further down."""
+        return replace(self, location=(*self.location, *parts))
+
+    def line(self) -> int:
+        """Return the line, counted from 1."""
+        return line_of(self.tree, self.location)
+
+    def fault(
+        self, message: str, *, received: str = "", allowed: str = "", hint: str = "", is_warning: bool = False
+    ) -> None:
+        """Record a problem at this spot's line."""
+        place = f"line {self.line()}"
+        self.problems.append(Problem(self.file, place, message, received, allowed, hint, is_warning))
 
 
 def line_of(tree: Tree, location: Location) -> int:

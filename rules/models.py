@@ -42,6 +42,8 @@ class Term(Frozen):
 
     words: tuple[str, ...]
     selector: Selector
+    id: str = ""
+    """Names the selector in the keys of steps."""
 
 
 FieldType = Literal["text", "number", "date", "boolean", "choice", "choices"]
@@ -200,6 +202,8 @@ class Sender(Frozen):
     postal_address: str
     contact: str
     """Where complaints and questions go: a mail address, a URL or a telephone number."""
+    site_url: str = ""
+    """The website that links in mails point to, without a slash at its end."""
 
 
 class Template(Frozen):

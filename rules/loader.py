@@ -1,0 +1,238 @@
+"""Reads a rule set's folder, checks it as a whole, and says everything that is wrong with it at once.
+
+A file that cannot be read leaves what depends on it unchecked, so that one mistake is one problem and not fifty.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from rules import files
+from rules.conditions import Conditions
+from rules.documents import Document, load_document
+from rules.errors import ConfigurationError, Problem
+from rules.hints import nearest
+from rules.lead_rules import check_fields, check_scoring, check_stages, check_tiers, check_titles
+from rules.mails import check_mails
+from rules.models import RuleSet, SalesAction, Stage, Step, Term
+from rules.names import Names, check_ids
+from rules.sales import check_handoff, check_senders
+from rules.scenario_rows import SheetContext, steps_of_sheet
+from rules.segments import check_segments, segment_names
+from rules.selectors import Selectors
+from rules.sheet import Row, read_sheet
+from rules.templates import FILES
+from rules.trigger_mails import TriggerMailContext, check_trigger_mails
+from rules.vocabulary import Vocabulary
+
+F = TypeVar("F", bound=BaseModel)
+
+
+def load_rules(folder: Path) -> RuleSet:
+    """Read and check a rule set.
+
+    Raises:
+        ConfigurationError: With every problem that is not a warning, where there is one.
+    """
+    rule_set, problems = check_rules(folder)
+    errors = [problem for problem in problems if not problem.is_warning]
+    if rule_set is None or errors:
+        raise ConfigurationError(errors)
+    return rule_set
+
+
+def check_rules(folder: Path) -> tuple[RuleSet | None, list[Problem]]:
+    """Read and check a rule set.
+
+    Returns:
+        The rule set, or None where it cannot be used; and all problems, warnings among them.
+    """
+    if not folder.is_dir():
+        hint = "set NURTURE_RULES to a folder such as rules/guide"
+        return None, [Problem(str(folder), "", "there is no rule set folder here", hint=hint)]
+    reading = _Reading(folder)
+    rule_set = reading.rule_set()
+    has_error = any(not problem.is_warning for problem in reading.problems)
+    return None if has_error else rule_set, reading.problems
+
+
+class _Reading:
+    """One pass over a folder: what was read so far, and what was wrong with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.problems: list[Problem] = []
+        self.contents: dict[str, bytes] = {}
+
+    def rule_set(self) -> RuleSet | None:
+        """Read everything; None where a part is missing."""
+        ruleset = self._file("ruleset.yaml", files.RulesetFile)
+        fields_file = self._file("fields.yaml", files.FieldsFile)
+        titles_file = self._file("titles.yaml", files.TitlesFile)
+        vocabulary_file = self._file("vocabulary.yaml", files.VocabularyFile)
+        scoring_file = self._file("scoring.yaml", files.ScoringFile)
+        tiers_file = self._file("tiers.yaml", files.TiersFile)
+        stages_file = self._file("stages.yaml", files.StagesFile)
+        segments_file = self._file("segments.yaml", files.SegmentsFile)
+        senders_file = self._file("senders.yaml", files.SendersFile)
+        handoff_file = self._file("handoff.yaml", files.HandoffFile)
+        trigger_mails_file = self._file("trigger_mails.yaml", files.TriggerMailsFile)
+        rows = self._sheets(ruleset)
+
+        vocabulary, selectors = self._vocabulary(vocabulary_file)
+        fields = check_fields(fields_file, self.problems) if fields_file else None
+        levels = check_titles(titles_file, self.problems) if titles_file else None
+        scoring = check_scoring(scoring_file, selectors, self.problems) if scoring_file else None
+        tiers = check_tiers(tiers_file, self.problems) if tiers_file else None
+        stages = check_stages(stages_file, selectors, self.problems) if stages_file else None
+        senders = check_senders(senders_file, self.problems) if senders_file else None
+        sender_names = Names("sender", [(sender.id, "") for sender in senders]) if senders else None
+
+        segments = None
+        names = segment_names(segments_file) if segments_file else None
+        if segments_file is not None and names is not None:
+            conditions = Conditions(
+                fields={field.id: field for field in fields} if fields is not None else None,
+                title_levels=Names("title level", [(level.id, level.label) for level in levels]) if levels else None,
+                selectors=selectors,
+                tiers=Names("tier", [(tier.id, tier.label) for tier in tiers]) if tiers else None,
+                stages=_stage_names(stages),
+                segments=names,
+            )
+            segments = check_segments(segments_file, conditions, self.problems)
+
+        default_sender = ruleset.value.default_sender if ruleset else ""
+        if ruleset is not None and sender_names is not None:
+            default_sender = sender_names.resolve(default_sender, ruleset.spot(self.problems, "default_sender")) or ""
+        steps: list[Step] = []
+        actions: list[SalesAction] = []
+        handoff = None
+        if handoff_file is not None:
+            handoff, actions = check_handoff(handoff_file, sender_names, selectors, self.problems)
+        if rows is not None and vocabulary is not None and names is not None and stages and ruleset is not None:
+            context = SheetContext(vocabulary, names, stages, default_sender, ruleset.value.default_follow_up)
+            steps, of_sheet = steps_of_sheet(rows, context)
+            actions = of_sheet + actions
+        if trigger_mails_file is not None and vocabulary is not None:
+            triggers = TriggerMailContext(vocabulary, names, _stage_names(stages), sender_names, default_sender)
+            mails, notices = check_trigger_mails(trigger_mails_file, triggers, len(steps) + 1, self.problems)
+            steps, actions = steps + mails, actions + notices
+        # Without the sheet or the trigger mails every template they use would seem unused.
+        is_whole = rows is not None and trigger_mails_file is not None and vocabulary is not None
+        mail_problems: list[Problem] = []
+        templates = check_mails(self.folder, fields, steps, mail_problems)
+        has_errors = any(not problem.is_warning for problem in self.problems)
+        self.problems += [one for one in mail_problems if not one.is_warning or (is_whole and not has_errors)]
+        for template in templates:
+            for file_name in FILES.values():
+                path = self.folder / "mails" / template.id / file_name
+                self.contents[f"mails/{template.id}/{file_name}"] = path.read_bytes()
+
+        if (
+            ruleset is None or fields is None or levels is None or vocabulary_file is None or scoring is None
+            or vocabulary is None or tiers is None or stages is None or segments is None or senders is None
+            or handoff is None
+        ):  # fmt: skip
+            return None
+        kept = ruleset.value.model_dump(exclude={"default_sender", "default_follow_up", "sheet"})
+        return RuleSet(
+            **kept,
+            version=version_of(self.contents),
+            fields=fields,
+            title_levels=levels,
+            page_groups=vocabulary_file.value.page_groups,
+            asset_groups=vocabulary_file.value.asset_groups,
+            terms=vocabulary.terms,
+            scoring=scoring,
+            tiers=tiers,
+            stages=stages,
+            segments=segments,
+            senders=senders,
+            templates=templates,
+            steps=tuple(steps),
+            sales_actions=tuple(actions),
+            handoff=handoff,
+        )
+
+    def _file(self, name: str, model: type[F]) -> Document[F] | None:
+        path = self.folder / name
+        if not path.exists():
+            near = nearest(name, [found.name for found in self.folder.glob("*.y*ml")], cutoff=0.75)
+            hint = f"rename '{near[0]}' to '{name}'" if near else "copy it from rules/guide"
+            self.problems.append(Problem(name, "", "the rule file is missing", hint=hint))
+            return None
+        document = load_document(path, model, self.problems)
+        if document is not None:
+            self.contents[name] = document.content
+        return document
+
+    def _sheets(self, ruleset: Document[files.RulesetFile] | None) -> list[Row] | None:
+        if ruleset is None:
+            return None
+        names = ruleset.value.sheet
+        rows: list[Row] = []
+        is_whole = True
+        for position, name in enumerate((names,) if isinstance(names, str) else names):
+            path = self.folder / name
+            if not path.resolve().is_relative_to(self.folder.resolve()):
+                hint = "put the sheet into the rule set's folder"
+                ruleset.spot(self.problems, "sheet", position).fault("the sheet is in another folder", hint=hint)
+                is_whole = False
+                continue
+            found = read_sheet(path, self.problems, name)
+            if found is None:
+                is_whole = False
+            else:
+                rows += found[0]
+                self.contents[name] = found[1]
+        return rows if is_whole else None
+
+    def _vocabulary(self, document: Document[files.VocabularyFile] | None) -> tuple[Vocabulary | None, Selectors]:
+        if document is None:
+            return None, Selectors(None, None, None)
+        value = document.value
+        groups = {}
+        for key, what, items in (
+            ("page_groups", "page group", value.page_groups),
+            ("asset_groups", "asset group", value.asset_groups),
+        ):
+            spot = document.spot(self.problems, key)
+            check_ids(items, spot, what)
+            groups[key] = Names(what, [(item.id, item.label) for item in items])
+            for position, item in enumerate(items):
+                if not item.patterns or not all(pattern.strip() for pattern in item.patterns):
+                    spot.at(position).fault(f"the {what} '{item.id}' has no patterns", hint='such as ["/price*"]')
+        spot = document.spot(self.problems, "terms")
+        check_ids(value.terms, spot, "term")
+        checked = Selectors(groups["page_groups"], groups["asset_groups"], None)
+        terms = []
+        for position, entry in enumerate(value.terms):
+            selector = checked.resolve(entry.on, spot.at(position, "on")) or entry.on
+            terms.append(Term(id=entry.id, words=entry.words, selector=selector))
+        vocabulary = Vocabulary(terms, value.synonyms)
+        for word, first, second in vocabulary.clashes:
+            position = next(number for number, term in enumerate(terms) if term is second)
+            spot.at(position, "words").fault(
+                "two terms have the same word",
+                received=f"'{word}', which '{first.id}' has too",
+                hint="take it out of one of them, or out of synonyms",
+            )
+        return vocabulary, Selectors(groups["page_groups"], groups["asset_groups"], vocabulary)
+
+
+def _stage_names(stages: tuple[Stage, ...] | None) -> Names | None:
+    return Names("stage", [(stage.id, stage.label) for stage in stages]) if stages else None
+
+
+def version_of(contents: Mapping[str, bytes]) -> str:
+    """Return the version of a rule set: a hash over the names and bytes of the files it was read from."""
+    digest = hashlib.sha256()
+    for name in sorted(contents):
+        digest.update(f"{name}\n{len(contents[name])}\n".encode())
+        digest.update(contents[name])
+    return digest.hexdigest()[:16]
