@@ -9,7 +9,7 @@ from rules.hints import did_you_mean, shown
 from rules.models import Field, ScoringRule, Stage, Tier, TitleLevel
 from rules.names import check_ids
 from rules.selectors import Selectors
-from rules.titles import TITLE_LEVEL
+from rules.titles import TITLE_LEVEL, compared_title
 from rules.vocabulary import normalised
 
 REQUIRED_FIELDS = ("name", "email", "company", "title", "phone")
@@ -31,6 +31,8 @@ def check_fields(document: Document[FieldsFile], problems: list[Problem]) -> tup
         here = spot.at(position)
         if field.id == TITLE_LEVEL:
             here.at("id").fault(f"'{TITLE_LEVEL}' is made from the title by the engine", hint="choose another id")
+        if hasattr(dict, field.id):
+            here.at("id").fault(f"'{field.id}' is a word that templates keep for themselves", hint="choose another id")
         if field.type in {"choice", "choices"} and not field.values:
             here.fault(
                 f"the field '{field.id}' is a {field.type} without values",
@@ -48,7 +50,7 @@ def check_fields(document: Document[FieldsFile], problems: list[Problem]) -> tup
 
 
 def check_titles(document: Document[TitlesFile], problems: list[Problem]) -> tuple[TitleLevel, ...]:
-    """Return the levels of titles, after reporting what is wrong with them."""
+    """Return the levels, their titles as they are compared, after reporting what is wrong with them."""
     levels = document.value.title_levels
     spot = document.spot(problems, "title_levels")
     check_ids(levels, spot, "title level")
@@ -61,13 +63,21 @@ def check_titles(document: Document[TitlesFile], problems: list[Problem]) -> tup
                 here = spot.at(position, key, number)
                 if not title.strip():
                     here.fault("an empty title matches everybody", hint="remove it")
-                elif (first := seen.setdefault(normalised(title), level.id)) != level.id:
+                elif (first := seen.setdefault(compared_title(title), level.id)) != level.id:
                     here.fault(
                         "two levels claim one title",
                         received=f"{shown(title)}, which stands under '{first}' too",
                         hint="the first level that matches wins: remove it from one of them",
                     )
-    return levels
+    return tuple(
+        TitleLevel(
+            id=level.id,
+            label=level.label,
+            endings=tuple(map(compared_title, level.endings)),
+            exact=tuple(map(compared_title, level.exact)),
+        )
+        for level in levels
+    )
 
 
 def check_scoring(

@@ -16,19 +16,20 @@ from rules import files
 from rules.conditions import Conditions
 from rules.documents import Document, load_document
 from rules.errors import ConfigurationError, Problem
+from rules.field_conditions import FieldConditions
 from rules.hints import nearest
 from rules.lead_rules import check_fields, check_scoring, check_stages, check_tiers, check_titles
 from rules.mails import check_mails
-from rules.models import RuleSet, SalesAction, Stage, Step, Term
-from rules.names import Names, check_ids
+from rules.models import RuleSet, SalesAction, Stage, Step
+from rules.names import Names
 from rules.sales import check_handoff, check_senders
-from rules.scenario_rows import SheetContext, steps_of_sheet
+from rules.scenario_rows import SheetContext
+from rules.scenario_steps import steps_of_sheet
 from rules.segments import check_segments, segment_names
-from rules.selectors import Selectors
 from rules.sheet import Row, read_sheet
 from rules.templates import FILES
+from rules.terms import check_vocabulary
 from rules.trigger_mails import TriggerMailContext, check_trigger_mails
-from rules.vocabulary import Vocabulary
 
 F = TypeVar("F", bound=BaseModel)
 
@@ -84,7 +85,7 @@ class _Reading:
         trigger_mails_file = self._file("trigger_mails.yaml", files.TriggerMailsFile)
         rows = self._sheets(ruleset)
 
-        vocabulary, selectors = self._vocabulary(vocabulary_file)
+        vocabulary, selectors = check_vocabulary(vocabulary_file, self.problems)
         fields = check_fields(fields_file, self.problems) if fields_file else None
         levels = check_titles(titles_file, self.problems) if titles_file else None
         scoring = check_scoring(scoring_file, selectors, self.problems) if scoring_file else None
@@ -97,8 +98,10 @@ class _Reading:
         names = segment_names(segments_file) if segments_file else None
         if segments_file is not None and names is not None:
             conditions = Conditions(
-                fields={field.id: field for field in fields} if fields is not None else None,
-                title_levels=Names("title level", [(level.id, level.label) for level in levels]) if levels else None,
+                field_conditions=FieldConditions(
+                    fields={field.id: field for field in fields} if fields is not None else None,
+                    title_levels=Names("title level", [(one.id, one.label) for one in levels]) if levels else None,
+                ),
                 selectors=selectors,
                 tiers=Names("tier", [(tier.id, tier.label) for tier in tiers]) if tiers else None,
                 stages=_stage_names(stages),
@@ -191,38 +194,6 @@ class _Reading:
                 rows += found[0]
                 self.contents[name] = found[1]
         return rows if is_whole else None
-
-    def _vocabulary(self, document: Document[files.VocabularyFile] | None) -> tuple[Vocabulary | None, Selectors]:
-        if document is None:
-            return None, Selectors(None, None, None)
-        value = document.value
-        groups = {}
-        for key, what, items in (
-            ("page_groups", "page group", value.page_groups),
-            ("asset_groups", "asset group", value.asset_groups),
-        ):
-            spot = document.spot(self.problems, key)
-            check_ids(items, spot, what)
-            groups[key] = Names(what, [(item.id, item.label) for item in items])
-            for position, item in enumerate(items):
-                if not item.patterns or not all(pattern.strip() for pattern in item.patterns):
-                    spot.at(position).fault(f"the {what} '{item.id}' has no patterns", hint='such as ["/price*"]')
-        spot = document.spot(self.problems, "terms")
-        check_ids(value.terms, spot, "term")
-        checked = Selectors(groups["page_groups"], groups["asset_groups"], None)
-        terms = []
-        for position, entry in enumerate(value.terms):
-            selector = checked.resolve(entry.on, spot.at(position, "on")) or entry.on
-            terms.append(Term(id=entry.id, words=entry.words, selector=selector))
-        vocabulary = Vocabulary(terms, value.synonyms)
-        for word, first, second in vocabulary.clashes:
-            position = next(number for number, term in enumerate(terms) if term is second)
-            spot.at(position, "words").fault(
-                "two terms have the same word",
-                received=f"'{word}', which '{first.id}' has too",
-                hint="take it out of one of them, or out of synonyms",
-            )
-        return vocabulary, Selectors(groups["page_groups"], groups["asset_groups"], vocabulary)
 
 
 def _stage_names(stages: tuple[Stage, ...] | None) -> Names | None:

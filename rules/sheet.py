@@ -5,9 +5,6 @@ Only the table is read here: columns, rows and cells. What a row means is ``rule
 
 from __future__ import annotations
 
-import csv
-import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +12,7 @@ from pathlib import Path
 from rules.documents import read_bytes
 from rules.errors import Problem
 from rules.hints import did_you_mean, listed, shown
+from rules.sheet_tables import table_of_text, table_of_workbook
 from rules.vocabulary import normalised
 
 SEGMENT, STAGE, TIMING, SUBJECT = "セグメント", "購買ステージ", "配信タイミング", "メール件名"
@@ -80,9 +78,9 @@ def read_sheet(path: Path, problems: list[Problem], file: str) -> tuple[list[Row
     if content is None:
         return None
     if path.suffix.lower() == ".xlsx":
-        table = _table_of_workbook(content, problems, file)
+        table = table_of_workbook(content, problems, file)
     elif path.suffix.lower() in {".csv", ".tsv", ".txt"}:
-        table = _table_of_text(content, problems, file)
+        table = table_of_text(content, problems, file)
     else:
         problems.append(
             Problem(
@@ -157,69 +155,3 @@ def _row(
             )
             return None
     return Row(file, number, named, problems)
-
-
-def _table_of_text(content: bytes, problems: list[Problem], file: str) -> list[list[str]] | None:
-    text = _decoded(content)
-    if text is None:
-        problems.append(
-            Problem(
-                file,
-                "",
-                "the encoding is not known",
-                allowed="UTF-8, UTF-8 with BOM, CP932 (Shift_JIS)",
-                hint="in Excel: 名前を付けて保存 → CSV UTF-8 (コンマ区切り)",
-            )
-        )
-        return None
-    first_line = text.lstrip().partition("\n")[0]
-    delimiter = "\t" if "\t" in first_line and "," not in first_line else ","
-    table: list[list[str]] = []
-    try:
-        table.extend(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-    except csv.Error as error:
-        hint = "check the double quotes: one before the cell, one after it, and two for one inside"
-        problems.append(Problem(file, f"row {len(table) + 1}", f"this is not CSV: {error}", hint=hint))
-        return None
-    return table
-
-
-def _decoded(content: bytes) -> str | None:
-    encodings = ["utf-16"] if content.startswith((b"\xff\xfe", b"\xfe\xff")) else ["utf-8-sig", "cp932"]
-    for encoding in encodings:
-        try:
-            text = content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\x00" not in text:
-            return text
-    return None
-
-
-def _table_of_workbook(content: bytes, problems: list[Problem], file: str) -> list[list[str]] | None:
-    # Imported here: openpyxl takes longer to import than a rule set takes to read.
-    import openpyxl  # type: ignore[import-untyped]
-    from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
-
-    try:
-        workbook = openpyxl.load_workbook(io.BytesIO(content), data_only=True)
-        worksheet = workbook.worksheets[0]
-        return [[_cell_text(value) for value in row] for row in worksheet.iter_rows(values_only=True)]
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError, IndexError, SyntaxError) as error:
-        problems.append(
-            Problem(
-                file,
-                "",
-                f"this is not an Excel workbook: {type(error).__name__}",
-                hint="open it in Excel and save it as .xlsx, without a password",
-            )
-        )
-        return None
-
-
-def _cell_text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 from rules.models import TitleLevel
-from rules.vocabulary import normalised
 
 TITLE_LEVEL = "title_level"
 """The name conditions use for the level; no field may have it."""
 
 
+def compared_title(title: str) -> str:
+    """Return a title as it is compared: NFKC, lower case, without spaces. A rule set's levels hold titles so."""
+    return "".join(unicodedata.normalize("NFKC", title).lower().split())
+
+
 def title_level(title: str | None, levels: Sequence[TitleLevel]) -> str | None:
     """Return the id of the first level that matches a title, or None.
 
-    A level matches where the title is one of its ``exact`` titles or ends with one of its ``endings``, both compared in
-    NFKC, without case, spaces and hyphens.
+    A level matches where the title is one of its ``exact`` titles or ends with one of its ``endings``. Levels are those of
+    a rule set that was read: their titles are in the form of ``compared_title``.
     """
-    folded = normalised(title or "")
-    if not folded:
+    compared = compared_title(title or "")
+    if not compared:
         return None
     for level in levels:
-        if folded in map(normalised, level.exact) or any(folded.endswith(normalised(end)) for end in level.endings):
+        if compared in level.exact or compared.endswith(level.endings):
             return level.id
     return None
