@@ -30,8 +30,9 @@ CATEGORIES: dict[str, Category] = {
     "トランザクション": "transactional", "取引": "transactional", "回答": "transactional",
     "transactional": "transactional",
 }  # fmt: skip
-_YES_NO = {"有効": True, "はい": True, "○": True, "◯": True, "〇": True, "true": True, "yes": True, "1": True,
-           "無効": False, "いいえ": False, "×": False, "停止": False, "false": False, "no": False, "0": False}  # fmt: skip
+_YES_NO = {word: True for word in ("有効", "はい", "○", "◯", "〇", "true", "yes", "1")} | {
+    word: False for word in ("無効", "いいえ", "×", "停止", "false", "no", "0")
+}
 _STEP_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 
 
@@ -114,8 +115,9 @@ def _named(row: Row, column: str, names: Names) -> str | None:
 
 
 def _report(row: Row, column: str, problem: NotUnderstood) -> None:
-    hint = f"did you mean {' / '.join(f'「{form}」' for form in problem.nearest)}?" if problem.nearest else ""
-    row.cell(column).fault(problem.message, received=shown(row.text(column)), allowed=problem.allowed, hint=hint)
+    row.cell(column).fault(
+        problem.message, received=shown(row.text(column)), allowed=problem.allowed, hint=problem.hint
+    )
 
 
 def _check_subject(row: Row) -> None:

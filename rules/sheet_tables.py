@@ -10,7 +10,7 @@ from rules.errors import Problem
 
 
 def table_of_text(content: bytes, problems: list[Problem], file: str) -> list[list[str]] | None:
-    """Return the cells of a CSV (or of tab-separated text) in any of the encodings Excel writes, or None and a problem."""
+    """Return the cells of a CSV (or of tab-separated text) in any encoding Excel writes, or None and a problem."""
     text = _decoded(content)
     if text is None:
         problems.append(

@@ -14,7 +14,7 @@ from rules.vocabulary import Vocabulary
 def check_vocabulary(
     document: Document[VocabularyFile] | None, problems: list[Problem]
 ) -> tuple[Vocabulary | None, Selectors]:
-    """Return the words and what checks selectors, after reporting what is wrong. Without the file nothing is checked."""
+    """Return the words and what checks selectors, after reporting what is wrong; without the file, None."""
     if document is None:
         return None, Selectors(None, None, None)
     value = document.value

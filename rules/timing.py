@@ -31,6 +31,11 @@ class NotUnderstood(ValueError):
         self.allowed = allowed
         self.nearest = nearest
 
+    @property
+    def hint(self) -> str:
+        """The nearest forms as a question; empty where nothing is near."""
+        return f"did you mean {' / '.join(f'「{form}」' for form in self.nearest)}?" if self.nearest else ""
+
 
 @dataclass(frozen=True)
 class Timing:

@@ -19,8 +19,8 @@ def compared_title(title: str) -> str:
 def title_level(title: str | None, levels: Sequence[TitleLevel]) -> str | None:
     """Return the id of the first level that matches a title, or None.
 
-    A level matches where the title is one of its ``exact`` titles or ends with one of its ``endings``. Levels are those of
-    a rule set that was read: their titles are in the form of ``compared_title``.
+    A level matches where the title is one of its ``exact`` titles or ends with one of its ``endings``. Levels are those
+    of a rule set that was read: their titles are in the form of ``compared_title``.
     """
     compared = compared_title(title or "")
     if not compared:

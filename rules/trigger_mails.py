@@ -108,5 +108,4 @@ def _step(entry: TriggerMailEntry, context: TriggerMailContext, priority: int, s
 
 
 def _report(problem: NotUnderstood, text: str, spot: Spot) -> None:
-    hint = f"did you mean {' / '.join(f'「{form}」' for form in problem.nearest)}?" if problem.nearest else ""
-    spot.fault(problem.message, received=shown(text), allowed=problem.allowed, hint=hint)
+    spot.fault(problem.message, received=shown(text), allowed=problem.allowed, hint=problem.hint)

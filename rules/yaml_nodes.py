@@ -1,7 +1,7 @@
 """Safe YAML with line numbers, and without the surprises of YAML 1.1.
 
-``on``, ``yes`` and ``no`` are words here, ``09:30`` is a time and not a number of seconds, ``0120`` keeps its zero and a
-date stays text until a model asks for a date. Duplicate keys, which YAML readers commonly swallow, are faults.
+``on``, ``yes`` and ``no`` are words here, ``09:30`` is a time and not a number of seconds, ``0120`` keeps its zero and
+a date stays text until a model asks for a date. Duplicate keys, which YAML readers commonly swallow, are faults.
 """
 
 from __future__ import annotations

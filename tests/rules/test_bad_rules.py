@@ -25,6 +25,7 @@ CASES = [
      "did you mean 'follow_up'?"),
     ("fields.yaml", "id: region", "id: industry", "two fields have the same name", "first on line 18", ""),
     ("fields.yaml", "id: region", "id: 地域id", "not an id for a field", "地域id", ""),
+    ("fields.yaml", "id: region", "id: items", "templates keep for themselves", "", "another id"),
     ("fields.yaml", "id: region", "id: title_level", "made from the title", "", "another id"),
     ("fields.yaml", "{id: phone, label: 電話番号}", "{id: fax, label: FAX}", "'phone' is missing", "", "add"),
     ("fields.yaml", "type: choices", "type: choise", "none of the values allowed", "choise", "choice"),
