@@ -46,7 +46,8 @@ class Conditions:
         """Return the condition, or None after reporting what is wrong with it."""
         readers: dict[str, Callable[[dict[str, Any], Spot], Condition | None]] = {
             "all": self._all, "any": self._any, "not": self._not, "field": self.field_conditions.read,
-            "event": self._event, "score": self._score, "tier": self._tier, "stage": self._stage, "segment": self._segment,
+            "event": self._event, "score": self._score, "tier": self._tier, "stage": self._stage,
+            "segment": self._segment,
         }  # fmt: skip
         if not isinstance(raw, dict):
             spot.fault("a condition is a mapping", received=shown(raw), allowed=_kinds(readers))
