@@ -33,9 +33,12 @@ create table lead_records (
     visitor varchar,
     occurred_at timestamptz not null,
     received_at timestamptz not null,
-    attributes map(varchar, varchar) not null
+    attributes map(varchar, varchar) not null,
+    created_at timestamptz
 );
 comment on table lead_records is 'One row of a source about a person, with the attributes it told. Immutable.';
+comment on column lead_records.occurred_at is 'When the source changed the row: what it says holds from then on.';
+comment on column lead_records.created_at is 'Since when the source knows the person, where it says so.';
 
 create table deal_records (
     record_id varchar not null,

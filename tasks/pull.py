@@ -1,0 +1,149 @@
+"""Pulls every source into the facts: reads it first, then loads it in one short transaction.
+
+Whatever ends a run, each source is either loaded with its bookmark moved, or as before; running again makes it good.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from rules.loader import load_rules
+from rules.models import Field
+from settings import Settings
+from tasks.clients.sources.config import load_sources
+from tasks.clients.sources.errors import SourceError
+from tasks.clients.sources.models import Source
+from tasks.clients.sources.reading import Bookmark, SourceReader
+from tasks.clients.sources.spool import Spool
+from tasks.clients.sources.staging import target_columns
+from tasks.clients.sources.watermarks import Watermark
+from warehouse.connection import check_instant, open_warehouse
+from warehouse.errors import WarehouseError
+from warehouse.load import load_rows, move_watermark, note_files, read_fingerprints, read_watermark
+from warehouse.load_schema import LoadCounts, LoadPlan
+
+OnProgress = Callable[[str, int], None]
+"""Told a source's name and how many of its rows have been read, from time to time."""
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """What became of one source."""
+
+    source: str
+    counts: LoadCounts = field(default_factory=LoadCounts)
+    seconds: float = 0.0
+    error: str | None = None
+    feeds_consent: bool = False
+    """Whether who may be mailed hangs on it: while it fails, an opt-out may be missing."""
+
+
+@dataclass(frozen=True)
+class PullReport:
+    """What became of every source, in the order of sources.yaml."""
+
+    as_of: datetime
+    sources: tuple[SourceReport, ...] = ()
+
+    @property
+    def failed(self) -> tuple[SourceReport, ...]:
+        """The sources that could not be pulled."""
+        return tuple(report for report in self.sources if report.error is not None)
+
+    @property
+    def has_consent_failure(self) -> bool:
+        """Whether a source failed on which hangs who may be mailed."""
+        return any(report.feeds_consent for report in self.failed)
+
+
+def pull_sources(
+    settings: Settings,
+    as_of: datetime,
+    on_progress: OnProgress | None = None,
+    *,
+    fields: tuple[Field, ...] | None = None,
+) -> PullReport:
+    """Pull every source of sources.yaml.
+
+    Args:
+        settings: Where the warehouse, the rules and the sources are.
+        as_of: The instant of the run; what is loaded was received then.
+        on_progress: Called now and then while rows are read.
+        fields: The rule set's fields; read from the rules where not given.
+
+    Raises:
+        ConfigurationError: sources.yaml or the rules cannot be used.
+        InstantError: ``as_of`` lies before an earlier pull's.
+        FileLockedError: Another process holds the warehouse.
+    """
+    sources = load_sources(settings.sources, load_rules(settings.rules).fields if fields is None else fields)
+    with open_warehouse(settings) as connection:
+        check_instant(connection, "pull", as_of)
+    return PullReport(as_of, tuple(pull_source(settings, source, as_of, on_progress) for source in sources))
+
+
+def pull_source(
+    settings: Settings, source: Source, as_of: datetime, on_progress: OnProgress | None = None
+) -> SourceReport:
+    """Pull one source; what is wrong with it stands in the report, and stops no other."""
+    started = time.monotonic()
+    counts, error = LoadCounts(), None
+    try:
+        counts = _pull(settings, source, as_of, on_progress)
+    except SourceError as failure:
+        error = str(failure)
+    except WarehouseError:
+        raise
+    except Exception as failure:  # noqa: BLE001  a fault of ours or a library's stops no other source
+        # its message may hold rows, so only its kind and place are told
+        error = f"source {source.name}: unexpected {type(failure).__name__} at {_place(failure)}; please report it"
+    return SourceReport(source.name, counts, time.monotonic() - started, error, source.feeds_consent)
+
+
+def _pull(settings: Settings, source: Source, as_of: datetime, on_progress: OnProgress | None) -> LoadCounts:
+    with open_warehouse(settings, read_only=True) as connection:
+        bookmark = Bookmark(read_watermark(connection, source.name), read_fingerprints(connection, source.name))
+    timezone = source.timezone or settings.timezone
+    key = (settings.secret_key.get_secret_value() if settings.secret_key else source.id_space).encode()[:64]
+    reader = SourceReader(source, bookmark, as_of, ZoneInfo(timezone), key)
+    with Spool(settings.home) as spool:
+        for batch in reader.batches():
+            spool.write(batch)
+            if on_progress is not None:
+                on_progress(source.name, spool.row_count)
+        if not spool.row_count and not reader.bookmark.fingerprints:
+            return LoadCounts()
+        with open_warehouse(settings) as connection:
+            check_instant(connection, "pull", as_of)
+            counts = load_rows(connection, _plan(source, timezone), spool.rows(), as_of)
+            note_files(connection, source.name, dict(reader.bookmark.fingerprints), as_of)
+            reached, stored = reader.bookmark.watermark, read_watermark(connection, source.name)
+            # another pull may have come further meanwhile
+            if reached and (stored is None or Watermark.parse(reached).is_after(Watermark.parse(stored))):
+                move_watermark(connection, source.name, reached, as_of)
+    return counts
+
+
+def _plan(source: Source, timezone: str) -> LoadPlan:
+    return LoadPlan(
+        source=source.name,
+        into=source.into,
+        timezone=timezone,
+        columns=target_columns(source),
+        # one event reaches us by several ways, under one id of SendGrid's
+        key_space="sendgrid" if source.format == "sendgrid_events" else source.name,
+        is_stamped=source.stamp_column is not None or "occurred_at" in source.constants,
+        date_format=source.date_format,
+    )
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace is not None else "unknown"

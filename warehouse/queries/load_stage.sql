@@ -1,0 +1,92 @@
+-- One row per row of the source: its id among its like, its stamps parsed, and the fault that keeps it out, if any.
+-- key: row_number
+-- from: incoming
+-- The ordinal tells identical rows of one file apart, so that each counts, and counts once however often it is read.
+create or replace temp table load_stage as
+with numbered as (
+    select
+        *,
+        row_number() over () as row_number,
+        md5(coalesce(record_key, row_text, '')) as row_hash,
+        load_stamp(load_stamp_text(occurred_at, $date_format, $epoch_unit), $timezone) as parsed_at,
+        load_stamp(load_stamp_text(created_at, $date_format, $epoch_unit), $timezone) as parsed_created_at,
+    from incoming
+),
+
+ordered as (
+    select
+        * exclude (occurred_at, created_at, parsed_at, parsed_created_at),
+        occurred_at as occurred_at_given,
+        created_at as created_at_given,
+        case when isfinite(parsed_at) then parsed_at end as stamped_at,
+        case when isfinite(parsed_created_at) then parsed_created_at end as created_at,
+        row_number() over (partition by file, row_hash order by line, row_number) as ordinal,
+    from numbered
+)
+
+select
+    *,
+    case
+        -- whoever asked for no more mail gets none, even where the list does not say since when
+        when $into = 'suppressions' or not $is_stamped then coalesce(stamped_at, $as_of)
+        else stamped_at
+    end as occurred_at,
+    case
+        when fault_reason is not null
+            then {'target': null, 'column_name': fault_column, 'value': fault_value, 'reason': fault_reason}
+        when email is not null and not load_is_address(email)
+            then {'target': 'email', 'column_name': null, 'value': email, 'reason': 'not an e-mail address'}
+        when
+            coalesce(email, external_id) is null
+            and ($into != 'events' or coalesce(visitor, send_id) is null)
+            then {
+                'target': null,
+                'column_name': null,
+                'value': row_text,
+                'reason': case
+                    when $into = 'events' then 'nobody it could belong to: no email, external_id, visitor or send_id'
+                    else 'nobody it could belong to: no email and no external_id'
+                end
+            }
+        when $into = 'events' and event_type is null
+            then {'target': 'event_type', 'column_name': null, 'value': null, 'reason': 'no event type'}
+        when $into = 'events' and not regexp_matches(event_type, '^[a-z][a-z0-9_]*$')
+            then {
+                'target': 'event_type',
+                'column_name': null,
+                'value': event_type,
+                'reason': 'an event type is a lower-case name, such as page_view'
+            }
+        when $into = 'deals' and deal_id is null
+            then {'target': 'deal_id', 'column_name': null, 'value': null, 'reason': 'no deal_id'}
+        when $into = 'deals' and coalesce(status, '') not in ('open', 'won', 'lost')
+            then {
+                'target': 'status',
+                'column_name': null,
+                'value': status,
+                'reason': 'a deal is open, won or lost; translate others by values'
+            }
+        when $into != 'suppressions' and $is_stamped and occurred_at_given is null
+            then {'target': 'occurred_at', 'column_name': null, 'value': null, 'reason': 'no stamp'}
+        when $into != 'suppressions' and $is_stamped and stamped_at is null
+            then {
+                'target': 'occurred_at',
+                'column_name': null,
+                'value': occurred_at_given,
+                'reason': 'not a stamp; give date_format where it is not YYYY-MM-DD HH:MM:SS'
+            }
+        when $into = 'consents' and is_granted is not null and load_boolean(is_granted) is null
+            then {'target': 'is_granted', 'column_name': null, 'value': is_granted, 'reason': 'not true or false'}
+        when $into = 'consents' and coalesce(load_boolean(is_granted), true) and basis is null
+            then {'target': 'basis', 'column_name': null, 'value': null, 'reason': 'a consent needs its basis'}
+        when
+            $into = 'consents' and basis is not null
+            and basis not in ('opt_in_form', 'business_card', 'existing_dealings', 'published_address')
+            then {
+                'target': 'basis',
+                'column_name': null,
+                'value': basis,
+                'reason': 'a basis is opt_in_form, business_card, existing_dealings or published_address'
+            }
+    end as fault,
+from ordered

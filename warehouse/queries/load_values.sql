@@ -1,0 +1,86 @@
+-- One row per value that has to fit its field's type: what it reads as, and what of it does not fit.
+-- key: row_number, target
+-- from: load_stage, load_columns
+create or replace temp table load_values as
+with entries as (
+    select
+        row_number,
+        unnest(map_entries(typed_attributes), recursive := true),
+    from load_stage
+    where fault is null and cardinality(typed_attributes) > 0
+),
+
+described as (
+    select
+        entries.row_number,
+        entries.key as target,
+        entries.value as given,
+        load_columns.type,
+        load_columns.allowed,
+        case
+            when load_columns.type != 'choices' or list_contains(load_columns.allowed, entries.value)
+                then [entries.value]
+            else
+                list_filter(
+                    list_transform(regexp_split_to_array(entries.value, '[;,、|\n]'), lambda part: trim(part)),
+                    lambda part: part != ''
+                )
+        end as parts,
+    from entries
+    inner join load_columns on entries.key = load_columns.target
+),
+
+judged as (
+    select
+        row_number,
+        target,
+        given,
+        type,
+        case type
+            when 'number'
+                then
+                    case
+                        when isfinite(try_cast(load_number_text(given) as double)) then load_number_text(given)
+                    end
+            when 'date'
+                then
+                    cast(
+                        try_cast(
+                            timezone($timezone, load_stamp(load_stamp_text(given, $date_format, $epoch_unit), $timezone))
+                            as date
+                        ) as varchar
+                    )
+            when 'boolean' then cast(load_boolean(given) as varchar)
+            else
+                nullif(
+                    array_to_string(
+                        list_filter(parts, lambda part: len(allowed) = 0 or list_contains(allowed, part)), ';'
+                    ),
+                    ''
+                )
+        end as value,
+        case
+            when type in ('choice', 'choices') and len(allowed) > 0
+                then array_to_string(list_filter(parts, lambda part: not list_contains(allowed, part)), ';')
+        end as unknown_choices,
+        allowed,
+    from described
+)
+
+select
+    row_number,
+    target,
+    value,
+    case
+        when coalesce(unknown_choices, '') != '' then unknown_choices
+        when value is null then given
+    end as unfit,
+    case
+        when coalesce(unknown_choices, '') != ''
+            then 'not one of the values of this field: ' || array_to_string(list_slice(allowed, 1, 20), ', ')
+        when type = 'number' then 'not a number'
+        when type = 'date' then 'not a date; give date_format where it is not YYYY-MM-DD'
+        when type = 'boolean' then 'not true or false'
+        else 'no value in it'
+    end as reason,
+from judged
