@@ -55,10 +55,10 @@ def load_rows(
     _run(connection, "load_macros", values)
     connection.register("incoming", rows)
     try:
-        _run(connection, "load_stage", values)
+        _run(connection, "load_incoming", values)
     finally:
         connection.unregister("incoming")
-    for name in ("load_values", "load_faults"):
+    for name in ("load_stage", "load_values", "load_faults"):
         _run(connection, name, values)
     _run(connection, "load_quarantine", values)
     loaded = [_run(connection, name, values) for name in _INSERTS[plan.into]]

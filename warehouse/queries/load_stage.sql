@@ -1,27 +1,43 @@
 -- One row per row of the source: its id among its like, its stamps parsed, and the fault that keeps it out, if any.
 -- key: row_number
--- from: incoming
+-- from: load_incoming
 -- The ordinal tells identical rows of one file apart, so that each counts, and counts once however often it is read.
+-- Few rows have a like: only those are numbered, since numbering all would sort the whole load.
 create or replace temp table load_stage as
-with numbered as (
+with parsed as (
     select
-        *,
-        row_number() over () as row_number,
+        * exclude (occurred_at, created_at),
+        occurred_at as occurred_at_given,
+        created_at as created_at_given,
         md5(coalesce(record_key, row_text, '')) as row_hash,
         load_stamp(load_stamp_text(occurred_at, $date_format, $epoch_unit), $timezone) as parsed_at,
         load_stamp(load_stamp_text(created_at, $date_format, $epoch_unit), $timezone) as parsed_created_at,
-    from incoming
+    from load_incoming
+),
+
+repeated as (
+    select file, row_hash
+    from parsed
+    group by file, row_hash
+    having count(*) > 1
+),
+
+ordinals as (
+    select
+        parsed.row_number,
+        row_number() over (partition by parsed.file, parsed.row_hash order by parsed.row_number) as ordinal,
+    from parsed
+    inner join repeated on parsed.row_hash = repeated.row_hash and parsed.file is not distinct from repeated.file
 ),
 
 ordered as (
     select
-        * exclude (occurred_at, created_at, parsed_at, parsed_created_at),
-        occurred_at as occurred_at_given,
-        created_at as created_at_given,
-        case when isfinite(parsed_at) then parsed_at end as stamped_at,
-        case when isfinite(parsed_created_at) then parsed_created_at end as created_at,
-        row_number() over (partition by file, row_hash order by line, row_number) as ordinal,
-    from numbered
+        parsed.* exclude (parsed_at, parsed_created_at),
+        case when isfinite(parsed.parsed_at) then parsed.parsed_at end as stamped_at,
+        case when isfinite(parsed.parsed_created_at) then parsed.parsed_created_at end as created_at,
+        coalesce(ordinals.ordinal, 1) as ordinal,
+    from parsed
+    left join ordinals on parsed.row_number = ordinals.row_number
 )
 
 select
