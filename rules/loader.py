@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,11 +36,22 @@ F = TypeVar("F", bound=BaseModel)
 
 
 def load_rules(folder: Path) -> RuleSet:
-    """Read and check a rule set.
+    """Read and check a rule set; files that have not changed since are not read again.
 
     Raises:
         ConfigurationError: With every problem that is not a warning, where there is one.
     """
+    return _load(folder, _state_of(folder))
+
+
+def _state_of(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Names, change times and sizes of a folder's files: what tells whether it has to be read again."""
+    stats = ((path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file())
+    return tuple((str(path), stat.st_mtime_ns, stat.st_size) for path, stat in stats)
+
+
+@lru_cache(maxsize=4)
+def _load(folder: Path, state: tuple[tuple[str, int, int], ...]) -> RuleSet:
     rule_set, problems = check_rules(folder)
     errors = [problem for problem in problems if not problem.is_warning]
     if rule_set is None or errors:

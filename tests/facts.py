@@ -19,7 +19,7 @@ def at(days: float = 0, hours: float = 0, minutes: float = 0) -> datetime:
 def add_lead(connection: duckdb.DuckDBPyConnection, email: str, when: datetime = START, **attributes: str) -> None:
     """A row of a source about a person."""
     connection.execute(
-        "insert into lead_records values (?, 'crm', null, ?, null, ?, ?, ?)",
+        "insert into lead_records values (?, 'crm', null, ?, null, ?, ?, ?, null)",
         [f"r{next(_ids)}", email, when, when, attributes],
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -37,8 +37,8 @@ def open_ledger(
     settings: Settings, *, read_only: bool = False, with_warehouse: bool = False
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """The ledger, migrated; with the warehouse attached read-only as ``warehouse`` where planning needs both."""
-    if with_warehouse:
-        with open_warehouse(settings):  # makes and migrates the file where it is not there yet
+    if with_warehouse and not settings.warehouse.exists():
+        with open_warehouse(settings):
             pass
     with _open(settings, settings.ledger, "ledger", read_only, settings.warehouse if with_warehouse else None) as connection:
         yield connection
@@ -61,7 +61,7 @@ def _open(
         if not read_only:
             _migrate(connection, _MIGRATIONS / migrations)
         if attached is not None:
-            _attach(connection, attached, settings)
+            attach(connection, attached, "warehouse", settings)
         connection.begin()
         try:
             yield connection
@@ -94,22 +94,21 @@ def connect(path: Path, settings: Settings, *, read_only: bool = False) -> duckd
 
 def _register_functions(connection: duckdb.DuckDBPyConnection) -> None:
     """Give SQL what DuckDB lacks: ``nfkc(text)``, the Unicode form in which texts and addresses are compared."""
-    # Connections of one process to one file share their functions.
-    known = connection.execute("select 1 from duckdb_functions() where function_name = 'nfkc' limit 1").fetchone()
-    if known is None:
-        connection.create_function("nfkc", _nfkc, ["VARCHAR"], "VARCHAR")  # type: ignore[list-item, arg-type]
+    with suppress(duckdb.NotImplementedException):  # another connection of this process to the file has made it
+        connection.create_function("nfkc", _nfkc, ["VARCHAR"], "VARCHAR")
 
 
 def _nfkc(text: str) -> str:
     return unicodedata.normalize("NFKC", text)
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, path: Path, settings: Settings) -> None:
+def attach(connection: duckdb.DuckDBPyConnection, path: Path, alias: str, settings: Settings) -> None:
+    """Attach another DuckDB file read-only, waiting for it as :func:`connect` does."""
     name = str(path).replace("'", "''")  # ATTACH takes no bound value; the path is a setting
     _within_timeout(
         path,
         settings.lock_timeout_seconds,
-        lambda: connection.execute(f"attach '{name}' as warehouse (read_only)"),
+        lambda: connection.execute(f"attach '{name}' as {alias} (read_only)"),
     )
 
 

@@ -129,7 +129,7 @@ def test_ids_named_together_are_one_lead_whatever_the_order(warehouse) -> None:
         ("5", "z@example.com", "crm:8"),
     ):
         warehouse.execute(
-            "insert into lead_records values (?, 'crm', ?, ?, null, ?, ?, map {})",
+            "insert into lead_records values (?, 'crm', ?, ?, null, ?, ?, map {}, null)",
             [record, external_id, email, at(int(record)), at(int(record))],
         )
     recompute(warehouse, rule_set(), at(10))

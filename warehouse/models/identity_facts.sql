@@ -3,7 +3,10 @@
 -- from: events, lead_records, deal_records
 -- A suppression or a consent alone makes nobody a lead: they are matched to leads, they do not make them.
 with named as (
-    select email, external_id, occurred_at, received_at from events
+    -- what happened to a mail is told of its addressee, who may be a sales rep
+    select email, external_id, occurred_at, received_at
+    from events
+    where not starts_with(event_type, 'mail_')
     union all
     select email, external_id, occurred_at, received_at from lead_records
     union all

@@ -1,0 +1,258 @@
+"""The ``nurture`` command. Each subcommand calls one flow or one function; nothing is decided here."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from rules.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from prefect import Flow
+
+    from settings import Settings
+
+app = typer.Typer(
+    help="B2B e-mail nurturing: pull behaviour, score leads, send scenario mails, hand hot leads to sales.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_errors = Console(stderr=True)
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="Folder of the warehouse, ledger and reports. Default: NURTURE_HOME.")
+]
+AsOfOption = Annotated[
+    str | None,
+    typer.Option("--as-of", help="Instant of the run, ISO 8601 with offset, e.g. 2026-04-01T09:00:00+09:00. Default: now."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command()
+def check(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Read settings, sources and rules, and print every error at once. Exit 0 or 2."""
+    from rules.loader import check_rules
+    from tasks.clients.sources.config import load_sources
+
+    with _errors_told():
+        settings = _settings(home)
+        rules, problems = check_rules(settings.rules)
+        try:
+            sources = load_sources(settings.sources, rules.fields if rules else ())
+        except ConfigurationError as error:
+            problems = [*problems, *error.problems]
+    errors = [problem for problem in problems if not problem.is_warning]
+    if as_json:
+        print(json.dumps([asdict(problem) for problem in problems], ensure_ascii=False))
+    for problem in problems:
+        _errors.print(f"{'warning' if problem.is_warning else 'error'}: {problem}", style=None, markup=False, soft_wrap=True)
+    if errors:
+        raise typer.Exit(2)
+    if not as_json and rules is not None:
+        print(
+            f"ok: rule set {rules.id} ({rules.version}), {len(rules.steps)} mails, {len(rules.segments)} segments, "
+            f"{len(sources)} sources; delivery is {settings.effective_delivery}"
+        )
+
+
+@app.command()
+def pull(as_of: AsOfOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Pull what is new in every source into the warehouse, once."""
+    from flows.pull_behavior import pull_behavior
+
+    _run(pull_behavior, as_of, home, as_json)
+
+
+@app.command()
+def recompute(as_of: AsOfOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Derive leads, scores, tiers, stages and segments from facts and rules, once."""
+    from flows.recompute_leads import recompute_leads
+
+    _run(recompute_leads, as_of, home, as_json)
+
+
+@app.command()
+def send(as_of: AsOfOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Decide which mails are due and deliver each once. Nothing leaves while NURTURE_DELIVERY is off."""
+    from flows.send_scenarios import send_scenarios
+
+    _run(send_scenarios, as_of, home, as_json)
+
+
+@app.command()
+def handoff(as_of: AsOfOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Hand hot leads to sales and read back the follow-up, once."""
+    from flows.hand_off_leads import hand_off_leads
+
+    _run(hand_off_leads, as_of, home, as_json)
+
+
+@app.command()
+def cycle(as_of: AsOfOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Pull, recompute, send and hand off, in order, once."""
+    from flows.nurture_cycle import nurture_cycle
+
+    _run(nurture_cycle, as_of, home, as_json)
+
+
+@app.command()
+def daily(as_of: AsOfOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Hand off what no cycle has, build the KPI tables and publish them, once."""
+    from flows.daily_handoff_and_kpi import daily_handoff_and_kpi
+
+    published = _run(daily_handoff_and_kpi, as_of, home, as_json)
+    if not as_json:
+        print_figures(published)
+
+
+@app.command()
+def sandbox(
+    host: Annotated[str, typer.Option(help="Address to listen on; keep it a loopback one.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8025,
+    home: HomeOption = None,
+) -> None:
+    """Serve the stand-in SendGrid: it checks what the real one checks, and mails nobody. Ctrl-C ends it."""
+    from sandbox.sendgrid import serve
+
+    with _errors_told():
+        settings = _settings(home)
+        serve(host, port, settings.home)
+
+
+@app.command()
+def demo(
+    home: Annotated[Path, typer.Option("--home", help="Folder of the demo; emptied first.")] = Path("var/demo"),
+    weeks: Annotated[int, typer.Option(min=1, max=12, help="Simulated weeks.")] = 4,
+    leads: Annotated[int, typer.Option(min=20, max=5000, help="Simulated leads.")] = 300,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same company.")] = 1,
+) -> None:
+    """Let a simulated company live through some weeks against the real flows and a stand-in SendGrid."""
+    from demo import run_demo
+
+    with _errors_told():
+        published = run_demo(home, weeks=weeks, leads=leads, seed=seed)
+    print_figures(published)
+
+
+def print_figures(published: Path) -> None:
+    """Print the figures of a published file as tables."""
+    from tasks.summary import cell, read_figures
+
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    for figures in read_figures(published):
+        table = Table(title=figures.title, title_justify="left")
+        for column in figures.columns:
+            is_text = column in {"ティア", "購買ステージ", "シナリオ", "ステップ", "理由", "担当"}
+            table.add_column(column, justify="left" if is_text else "right")
+        for row in figures.rows:
+            table.add_row(*(cell(column, value) for column, value in zip(figures.columns, row, strict=True)))
+        console.print(table)
+    console.print(f"KPI tables: {published}", soft_wrap=True, highlight=False)
+
+
+def _run(flow: Flow[..., Any], as_of: str | None, home: Path | None, as_json: bool) -> Any:
+    """Run a flow: through Prefect where ``PREFECT_API_URL`` is set, else as the plain function it wraps."""
+    with _errors_told(), _progress():
+        settings = _settings(home)
+        call: Callable[..., Any] = flow if os.environ.get("PREFECT_API_URL") else flow.fn
+        result = call(as_of=_instant(as_of), home=settings.home if home is not None else None)
+    if as_json:
+        print(json.dumps(asdict(result) if is_dataclass(result) and not isinstance(result, type) else result, default=str))
+    elif not isinstance(result, Path):
+        _print_result(result)
+    return result
+
+
+def _print_result(result: Any) -> None:
+    from tasks.pull import PullReport
+
+    if isinstance(result, PullReport):
+        for source in result.sources:
+            counts = ", ".join(f"{name} {number:,}" for name, number in asdict(source.counts).items())
+            print(f"{source.source}: {counts} ({source.seconds:.1f} s)")
+        if not result.sources:
+            print("no sources are named in sources.yaml")
+        return
+    for name, value in result.items():
+        print(f"{name}: {', '.join(f'{key} {number}' for key, number in value.items()) or '—'}" if isinstance(value, dict) else f"{name}: {value}")
+
+
+def _settings(home: Path | None) -> Settings:
+    from settings import load_settings
+
+    return load_settings(home)
+
+
+def _instant(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        _fail(2, f"--as-of: received {text!r}; allowed: ISO 8601 with offset, such as 2026-04-01T09:00:00+09:00")
+    return at.astimezone(UTC)
+
+
+def _fail(code: int, message: str) -> NoReturn:
+    for line in message.splitlines():
+        _errors.print(f"error: {line}", markup=False, soft_wrap=True, highlight=False)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def _errors_told() -> Iterator[None]:
+    """Errors people can act on, one line each and without a traceback: exit 2 for configuration, 1 for a failed run."""
+    try:
+        yield
+    except ConfigurationError as error:
+        _fail(2, str(error))
+    except ValidationError as error:
+        lines = [f"NURTURE_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
+        _fail(2, "\n".join(lines))
+    except Exception as error:
+        from tasks.clients.sources.errors import SourceError
+        from tasks.errors import RunError
+        from warehouse.errors import WarehouseError
+
+        if isinstance(error, RunError | WarehouseError | SourceError):
+            _fail(1, str(error))
+        raise
+
+
+@contextmanager
+def _progress() -> Iterator[None]:
+    """Show what the steps tell: a spinner on a terminal, plain lines elsewhere."""
+    logger = logging.getLogger("nurture")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    if not _errors.is_terminal:
+        handler: logging.Handler = logging.StreamHandler(sys.stderr)
+        logger.handlers = [handler]
+        yield
+        return
+    with _errors.status("starting") as status:
+        handler = logging.Handler()
+        handler.emit = lambda record: status.update(record.getMessage())  # type: ignore[method-assign]
+        logger.handlers = [handler]
+        yield
+
+
+if __name__ == "__main__":
+    app()

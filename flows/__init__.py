@@ -1,0 +1,1 @@
+"""The scheduled stories: each puts steps in order and does nothing else."""

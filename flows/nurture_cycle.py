@@ -1,0 +1,41 @@
+"""One round: pull, recompute, send, hand off."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from flows.hand_off_leads import hand_off
+from flows.pull_behavior import fail_on_unread_sources
+from flows.runtime import as_only_writer, instant
+from tasks import steps
+
+
+@flow(name="nurture-cycle")
+def nurture_cycle(as_of: datetime | None = None, home: Path | None = None) -> dict[str, Any]:
+    """Run one round as of one instant.
+
+    A source that cannot be read fails the run only at its end. No mail goes out, though, while a source of consents or
+    opt-outs is silent: someone may have opted out there.
+
+    Args:
+        as_of: The instant of the run; default now.
+        home: Where the files stand; default ``NURTURE_HOME``.
+
+    Raises:
+        RunError: A source could not be read.
+    """
+    as_of = instant(as_of)
+    result: dict[str, Any] = {}
+    with as_only_writer():
+        report = steps.pull_sources(home, as_of)
+        result["leads"] = steps.recompute_leads(home, as_of)
+        if not report.has_consent_failure:
+            result["decisions"] = steps.plan_sends(home, as_of)
+            result["delivered"] = steps.deliver_sends(home, as_of)
+        result["handoff"] = hand_off(home, as_of)
+    fail_on_unread_sources(report)
+    return result

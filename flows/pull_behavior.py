@@ -1,0 +1,36 @@
+"""Every few minutes: what is new in the sources becomes facts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from prefect import flow
+
+from flows.runtime import as_only_writer, instant
+from tasks import steps
+from tasks.errors import RunError
+from tasks.pull import PullReport
+
+
+@flow(name="pull-behavior")
+def pull_behavior(as_of: datetime | None = None, home: Path | None = None) -> PullReport:
+    """Read what is new in every source into the warehouse.
+
+    Args:
+        as_of: The instant of the run; default now.
+        home: Where the warehouse stands; default ``NURTURE_HOME``.
+
+    Raises:
+        RunError: A source could not be read; the others were.
+    """
+    with as_only_writer():
+        report = steps.pull_sources(home, instant(as_of))
+    fail_on_unread_sources(report)
+    return report
+
+
+def fail_on_unread_sources(report: PullReport) -> None:
+    """End a run as failed whose sources could not all be read."""
+    if report.failed:
+        raise RunError("; ".join(str(source.error) for source in report.failed))

@@ -1,0 +1,88 @@
+"""What every act on the outside world asks first: may we act as of this instant, and are we the only one?"""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from rules.errors import ConfigurationError, Problem
+from settings import Settings
+from tasks.clients.sendgrid import SendGrid
+from tasks.errors import RunError
+
+NOW_TOLERANCE = timedelta(hours=1)
+
+
+def check_act_instant(settings: Settings, as_of: datetime) -> None:
+    """Refuse to act for an instant that is not now: replaying the past must mail nobody.
+
+    A host on this machine can reach nobody, so anything may be acted out against it.
+
+    Raises:
+        ConfigurationError: ``as_of`` is more than an hour from the clock.
+    """
+    if settings.is_sendgrid_loopback or abs(datetime.now(UTC) - as_of) <= NOW_TOLERANCE:
+        return
+    raise ConfigurationError(
+        [
+            Problem(
+                "--as-of",
+                "",
+                "acts are refused more than an hour from the clock",
+                as_of.isoformat(),
+                "an instant within an hour of now, or a stand-in SendGrid on this machine",
+                "leave --as-of out to send now; use `nurture sandbox` to act out another time",
+            )
+        ]
+    )
+
+
+@contextmanager
+def only_one(settings: Settings, name: str) -> Iterator[None]:
+    """Hold a lock that at most one process has; the system lets go of it when the process dies.
+
+    Raises:
+        RunError: Another process held it for longer than ``lock_timeout_seconds``.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with open(settings.home / f"{name}.lock", "w") as lock:
+        deadline = time.monotonic() + settings.lock_timeout_seconds
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise RunError(
+                        f"another run is at it ({name}) for more than {settings.lock_timeout_seconds:g} s; "
+                        "nothing was done here, the next run will"
+                    ) from None
+                time.sleep(0.1)
+        yield
+
+
+def mail_client(settings: Settings) -> SendGrid | None:
+    """The mail provider's client; None where delivery is switched off.
+
+    Raises:
+        ConfigurationError: Delivery is on and a secret it needs is missing.
+    """
+    if settings.effective_delivery == "off":
+        return None
+    missing = [
+        Problem(f"NURTURE_{name}", "", f"is not set, but delivery is on ({settings.effective_delivery})", hint=hint)
+        for name, value, hint in (
+            ("SENDGRID_API_KEY", settings.sendgrid_api_key, "set it to an API key that may send mail"),
+            ("SECRET_KEY", settings.secret_key, "set it to a long random text; it signs the opt-out links"),
+        )
+        if value is None
+    ]
+    if missing:
+        raise ConfigurationError(missing)
+    assert settings.sendgrid_api_key is not None
+    return SendGrid(
+        settings.sendgrid_host, settings.sendgrid_api_key.get_secret_value(), settings.sendgrid_timeout_seconds
+    )

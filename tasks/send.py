@@ -1,0 +1,216 @@
+"""Decides which mails are due, and delivers each once.
+
+Before a request leaves, the ledger says so; after it, what became of it. A run may die anywhere in between: the next
+one finds sends whose request may have left, calls them unknown, and only evidence ends that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from rules.models import RuleSet
+from settings import Settings
+from tasks.acts import check_act_instant, mail_client, only_one
+from tasks.clients.sendgrid import Answer, SendGrid
+from tasks.errors import RunError
+from tasks.mail import MAX_PERSONALIZATIONS, build_payload, opt_out_link
+from warehouse import sending
+from warehouse.connection import check_instant, open_ledger
+
+MAX_WAITS = 5
+MAX_UNREACHABLE = 3
+
+Progress = Callable[[str], None]
+
+
+@dataclass
+class SendReport:
+    """What a run decided and did."""
+
+    decisions: dict[str, int] = field(default_factory=dict)
+    delivered: Counter[str] = field(default_factory=Counter)
+    """Sends by what this run made of them: accepted, rejected, cancelled, unknown."""
+    waiting: int = 0
+    """Planned sends left, e.g. because delivery is off."""
+
+
+def plan_sends(settings: Settings, rules: RuleSet, as_of: datetime) -> dict[str, int]:
+    """Enrol, and decide every send that is due. Returns the number of decisions by name."""
+    with only_one(settings, "send"), open_ledger(settings, with_warehouse=True) as ledger:
+        sending.recomputed_at(ledger, rules, as_of)
+        sending.recover(ledger, as_of)
+        sending.apply_evidence(ledger, rules, as_of)
+        row = ledger.execute("select as_of from instants where flow = 'send'").fetchone()
+        check_instant(ledger, "send", as_of)
+        return sending.plan_sends(ledger, rules, as_of, row[0] if row else None)
+
+
+def deliver_sends(
+    settings: Settings, rules: RuleSet, as_of: datetime, on_progress: Progress | None = None
+) -> Counter[str]:
+    """Deliver what is planned.
+
+    Returns:
+        Sends by what this run made of them.
+
+    Raises:
+        ConfigurationError: Delivery is on and cannot work as configured.
+        RunError: The provider refuses or cannot be reached; what is left stays planned.
+    """
+    client = mail_client(settings)
+    if client is None:
+        return Counter()
+    check_act_instant(settings, as_of)
+    with only_one(settings, "send"):
+        return _Delivery(settings, rules, as_of, client, on_progress or (lambda _: None)).run()
+
+
+def waiting_sends(settings: Settings) -> int:
+    """How many sends are planned and not delivered."""
+    with open_ledger(settings, read_only=True) as ledger:
+        row = ledger.execute("select count(*) from sends where state = 'planned'").fetchone()
+    return int(row[0]) if row else 0
+
+
+class _Delivery:
+    """One delivery run: batches out, answers back."""
+
+    def __init__(
+        self, settings: Settings, rules: RuleSet, as_of: datetime, client: SendGrid, on_progress: Progress
+    ) -> None:
+        self._settings = settings
+        self._rules = rules
+        self._as_of = as_of
+        self._client = client
+        self._report = on_progress
+        self._steps = {(step.scenario, step.step): step for step in rules.steps}
+        self._templates = {template.id: template for template in rules.templates}
+        self._senders = {sender.id: sender for sender in rules.senders}
+        self._fields = [field for field in rules.fields if not field.system]
+        assert settings.secret_key is not None
+        self._link_for = opt_out_link(settings.public_url, settings.secret_key.get_secret_value())
+        self._counts: Counter[str] = Counter()
+        self._unreachable = 0
+        self._waits = 0
+
+    def run(self) -> Counter[str]:
+        allowlist = (
+            [entry.strip().lower() for entry in self._settings.allowlist.split(",") if entry.strip()]
+            if self._settings.effective_delivery == "allowlist"
+            else None
+        )
+        with open_ledger(self._settings) as ledger:
+            sending.recover(ledger, self._as_of)
+            batches = sending.planned_batches(ledger, allowlist, MAX_PERSONALIZATIONS)
+        total = sum(len(ids) for *_, ids in batches)
+        done = 0
+        for scenario, step, send_ids in batches:
+            self._deliver(scenario, step, send_ids)
+            done += len(send_ids)
+            self._report(f"{done:,} of {total:,} mails")
+        return self._counts
+
+    def _deliver(self, scenario: str, step: str, send_ids: Sequence[str]) -> None:
+        """Deliver one batch, in halves where the provider does not say which mail it refuses."""
+        attempt_id = uuid.uuid4().hex
+        claimed = self._claim(scenario, step, send_ids, attempt_id)
+        if claimed is None:
+            return
+        ids, payload = claimed
+        answer = self._client.send(payload)
+        rejected = self._record(attempt_id, ids, answer)
+        match answer.verdict:
+            case "accepted" | "unknown":
+                self._unreachable = self._waits = 0
+            case "rejected":
+                rest = [send_id for send_id in ids if send_id not in rejected]
+                if rest:
+                    self._deliver(scenario, step, rest)
+            case "split":
+                if len(ids) > 1:
+                    self._deliver(scenario, step, ids[: len(ids) // 2])
+                    self._deliver(scenario, step, ids[len(ids) // 2 :])
+            case "wait":
+                self._waits += 1
+                if self._waits > MAX_WAITS:
+                    raise RunError("SendGrid's rate limit did not lift; the mails left stay planned for the next run")
+                time.sleep(answer.wait_seconds)
+                self._deliver(scenario, step, ids)
+            case "not_sent":
+                self._unreachable += 1
+                if self._unreachable >= MAX_UNREACHABLE:
+                    raise RunError(
+                        f"{answer.message}; the mails stay planned. Check NURTURE_SENDGRID_HOST and the network"
+                    )
+                time.sleep(0.2 * 2**self._unreachable)
+                self._deliver(scenario, step, ids)
+            case "stop":
+                raise RunError(
+                    f"SendGrid refused with {answer.http_status}: {answer.message}; the mails stay planned. "
+                    "Check the API key, the verified sender and the account's region"
+                )
+
+    def _claim(
+        self, scenario: str, step_id: str, send_ids: Sequence[str], attempt_id: str
+    ) -> tuple[list[str], dict[str, Any]] | None:
+        """Look once more at the batch, make its request, and note that it is about to leave."""
+        with open_ledger(self._settings, with_warehouse=True) as ledger:
+            step = self._steps.get((scenario, step_id))
+            if step is None:
+                sending.cancel(ledger, send_ids, "step_removed", self._as_of)
+                self._counts["cancelled"] += len(send_ids)
+                return None
+            claims = sending.claim(ledger, self._rules, send_ids, self._as_of)
+            self._counts["cancelled"] += len(send_ids) - len(claims)
+            if not claims:
+                return None
+            payload = build_payload(
+                step,
+                self._templates[step.template],
+                self._senders[step.sender],
+                self._fields,
+                claims,
+                self._link_for,
+            )
+            ids = [claim.send_id for claim in claims]
+            digest = hashlib.sha256(orjson.dumps(payload)).hexdigest()
+            sending.start_attempt(ledger, attempt_id, ids, digest, self._as_of)
+        return ids, payload
+
+    def _record(self, attempt_id: str, ids: Sequence[str], answer: Answer) -> list[str]:
+        rejected: list[str] = []
+        if answer.verdict == "rejected" and answer.rejected_index is not None and answer.rejected_index < len(ids):
+            rejected = [ids[answer.rejected_index]]
+        elif answer.verdict in {"rejected", "split"} and len(ids) == 1:
+            rejected = list(ids)
+        outcome: sending.Outcome
+        match answer.verdict:
+            case "accepted" | "unknown":
+                outcome = answer.verdict
+                self._counts[outcome] += len(ids)
+            case "rejected" | "split":
+                outcome = "rejected"
+                self._counts["rejected"] += len(rejected)
+            case _:
+                outcome = "not_sent"
+        with open_ledger(self._settings) as ledger:
+            sending.finish_attempt(
+                ledger,
+                attempt_id,
+                outcome,
+                self._as_of,
+                http_status=answer.http_status,
+                message=answer.message,
+                message_id=answer.message_id,
+                rejected=rejected,
+            )
+        return rejected

@@ -1,0 +1,137 @@
+"""The steps that flows put in order.
+
+Each is a plain function behind a thin Prefect task: inside a flow run it is recorded and retried by Prefect, anywhere
+else it simply runs. Steps pass names and numbers; data stays in DuckDB, and settings and rules are read where they are
+used, so no secret becomes a parameter.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import get_run_logger, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext, TaskRunContext
+
+from rules.loader import load_rules
+from settings import load_settings
+from tasks import handoff, pull, send
+from tasks.summary import cell, read_figures, to_markdown
+from warehouse.connection import check_instant, open_warehouse
+from warehouse.publish import publish
+from warehouse.recompute import recompute
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def step(**options: Any) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Make a function a Prefect task inside flow runs and leave it a function elsewhere."""
+
+    def wrap(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        prefect_task = task(function, cache_policy=NO_CACHE, **options)
+
+        @functools.wraps(function)
+        def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            return prefect_task(*args, **kwargs) if FlowRunContext.get() else function(*args, **kwargs)
+
+        return call
+
+    return wrap
+
+
+def tell(message: str) -> None:
+    """Say how far the work is: to the run's log in Prefect, to the terminal elsewhere."""
+    if FlowRunContext.get() or TaskRunContext.get():
+        get_run_logger().info(message)
+    else:
+        logging.getLogger("nurture").info(message)
+
+
+@step(name="pull sources", retries=2, retry_delay_seconds=5)
+def pull_sources(home: Path | None, as_of: datetime) -> pull.PullReport:
+    """Read what is new in every source into the facts."""
+    return pull.pull_sources(
+        load_settings(home), as_of, lambda source, rows: tell(f"{source}: {rows:,} rows read")
+    )
+
+
+@step(name="recompute leads", retries=1, retry_delay_seconds=5)
+def recompute_leads(home: Path | None, as_of: datetime) -> dict[str, int]:
+    """Derive leads, scores, tiers, stages and segments. Returns leads by tier."""
+    settings = load_settings(home)
+    rules = load_rules(settings.rules)
+    with open_warehouse(settings) as connection:
+        check_instant(connection, "recompute", as_of)
+        return recompute(connection, rules, as_of, tell)
+
+
+@step(name="decide sends", retries=1, retry_delay_seconds=5)
+def plan_sends(home: Path | None, as_of: datetime) -> dict[str, int]:
+    """Decide every mail that is due. Returns decisions by name."""
+    settings = load_settings(home)
+    return send.plan_sends(settings, load_rules(settings.rules), as_of)
+
+
+@step(name="deliver sends")
+def deliver_sends(home: Path | None, as_of: datetime) -> dict[str, int]:
+    """Deliver what was decided. Returns sends by what became of them, and how many wait."""
+    settings = load_settings(home)
+    counts = send.deliver_sends(settings, load_rules(settings.rules), as_of, tell)
+    return {**counts, "waiting": send.waiting_sends(settings)}
+
+
+@step(name="decide handoffs", retries=1, retry_delay_seconds=5)
+def plan_handoffs(home: Path | None, as_of: datetime) -> dict[str, int]:
+    """Decide which leads go to sales. Returns handoffs, refusals and notices added."""
+    settings = load_settings(home)
+    return handoff.plan_handoffs(settings, load_rules(settings.rules), as_of)
+
+
+@step(name="sync handoffs", retries=2, retry_delay_seconds=5)
+def sync_handoffs(home: Path | None, as_of: datetime) -> int:
+    """Write handoffs to the SFA and take back what sales did. Returns follow-ups read."""
+    settings = load_settings(home)
+    return handoff.sync_handoffs(settings, load_rules(settings.rules), as_of)
+
+
+@step(name="notify sales")
+def send_notices(home: Path | None, as_of: datetime) -> int:
+    """Tell sales, once each. Returns notices sent."""
+    settings = load_settings(home)
+    return handoff.send_notices(settings, load_rules(settings.rules), as_of)
+
+
+@step(name="publish KPI tables", retries=1, retry_delay_seconds=5)
+def publish_kpis(home: Path | None, as_of: datetime) -> Path:
+    """Build the analysts' file and put it in place. Returns its path."""
+    tell("publishing the KPI tables")
+    return publish(load_settings(home), as_of)
+
+
+@step(name="show figures")
+def show_figures(published: Path, as_of: datetime) -> None:
+    """Put the day's figures into Prefect as artifacts; outside a flow run there is nothing to do."""
+    if not FlowRunContext.get() and not TaskRunContext.get():
+        return
+    figures = read_figures(published)
+    for table in figures:
+        create_table_artifact(
+            key=f"nurture-{table.key}",
+            table=[
+                {column: cell(column, value) for column, value in zip(table.columns, row, strict=True)}
+                for row in table.rows
+            ],
+            description=f"{table.title} ({as_of.isoformat()})",
+        )
+    create_markdown_artifact(
+        key="nurture-summary",
+        markdown=f"## {as_of.isoformat()}\n\n" + "\n".join(to_markdown(table) for table in figures),
+        description="日次サマリー",
+    )

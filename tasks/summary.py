@@ -1,0 +1,110 @@
+"""The day's figures in the words of the people who ask for them, read from the published file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+_TABLES: dict[str, tuple[str, Sequence[str], str]] = {
+    "tiers": (
+        "リード(ティア別)",
+        ("ティア", "リード数", "配信可"),
+        """
+        select tiers.label, count(leads.lead_id), count(*) filter (leads.consent_state = 'consented')
+        from tiers left join leads using (tier)
+        group by tiers.label, tiers.minimum_score order by tiers.minimum_score desc nulls last
+        """,
+    ),
+    "stages": (
+        "リード(購買ステージ別)",
+        ("購買ステージ", "リード数", "平均スコア"),
+        """
+        select stages.label, count(leads.lead_id), round(avg(leads.score), 1)
+        from stages left join leads using (stage)
+        group by stages.label, stages.position order by stages.position
+        """,
+    ),
+    "mails": (
+        "メール(シナリオ・ステップ別)",
+        ("シナリオ", "ステップ", "対象", "配信", "到達", "開封率", "クリック率", "CV率"),
+        """
+        select
+            coalesce(segments.label, case kpi.scenario when 'trigger_mails' then 'トリガーメール' else kpi.scenario end),
+            coalesce(steps.label, kpi.step),
+            sum(targeted), sum(sent), sum(delivered),
+            sum(opened) / nullif(sum(delivered), 0)::double,
+            sum(clicked) / nullif(sum(delivered), 0)::double,
+            sum(converted) / nullif(sum(delivered), 0)::double
+        from kpi_mail_daily as kpi
+        left join steps using (scenario, step)
+        left join segments on kpi.scenario = segments.segment
+        group by all order by 1, min(steps.delay) nulls last, 2
+        """,
+    ),
+    "decisions": (
+        "送らなかったメールの理由",
+        ("理由", "件数"),
+        """
+        select decision, count(*) from send_decisions
+        where decision != 'sent' group by all order by 2 desc, 1
+        """,
+    ),
+    "handoffs": (
+        "営業への引き継ぎ(担当別)",
+        ("担当", "引き継ぎ", "期限内に連絡", "期限超過", "連絡まで(時間・中央値)", "商談", "受注", "失注", "差し戻し"),
+        """
+        select
+            handoffs.owner,
+            count(*),
+            count(*) filter (first_contact_at <= due_at),
+            count(*) filter (coalesce(first_contact_at, (select as_of from publication)) > due_at),
+            round(median(epoch(first_contact_at - caused_at) / 3600), 1),
+            count(*) filter (status = 'meeting'), count(*) filter (status = 'won'),
+            count(*) filter (status = 'lost'), count(*) filter (status = 'returned')
+        from handoffs group by all order by 1
+        """,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One small table for people. Rates are doubles between 0 and 1 and named so by their column (…率)."""
+
+    key: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+def read_figures(published: Path) -> list[Figures]:
+    """The figures of a published file, in the order in which they are read."""
+    with duckdb.connect(str(published), read_only=True) as connection:
+        return [
+            Figures(key, title, tuple(columns), tuple(connection.execute(query).fetchall()))
+            for key, (title, columns, query) in _TABLES.items()
+        ]
+
+
+def cell(column: str, value: Any) -> str:
+    """A value as people read it."""
+    if value is None:
+        return "—"
+    if column.endswith("率"):
+        return f"{value:.1%}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value)
+
+
+def to_markdown(figures: Figures) -> str:
+    """The table in Markdown."""
+    lines = [f"### {figures.title}", "", "| " + " | ".join(figures.columns) + " |", "|---" * len(figures.columns) + "|"]
+    for row in figures.rows:
+        cells = (cell(column, value).replace("|", "\\|") for column, value in zip(figures.columns, row, strict=True))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,252 @@
+"""Each mail once, to the right lead, at the right time; and the reason for each that is not sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from rules.errors import ConfigurationError
+from rules.models import RuleSet
+from sandbox.sendgrid import Fault
+from tasks.errors import RunError
+from tasks.send import deliver_sends, plan_sends, waiting_sends
+from tests.facts import START, add_consent, add_event, add_lead, add_suppression, at
+from tests.rule_sets import CASE_STUDY, CONSULTATION, DOWNLOAD, PRICE_VIEW, rule_set, step
+from tests.world import World, stand_in
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with stand_in(tmp_path) as server:
+        yield World(tmp_path, server)
+
+
+def head(world: World, email: str, *, consent: bool = True) -> None:
+    def add(connection):
+        add_lead(connection, email, name="山田太郎", company="株式会社山田", title="営業部長", industry="製造業")
+        if consent:
+            add_consent(connection, email)
+
+    world.facts(add)
+
+
+def event(world: World, event_type: str, when, email: str, **values: str) -> None:
+    world.facts(lambda connection: add_event(connection, event_type, when, email=email, **values))
+
+
+def rules(*steps, **changes) -> RuleSet:
+    return rule_set(steps=steps, active_from=START, **changes)
+
+
+THANKS = step("thanks", DOWNLOAD, stage="awareness", priority=0)
+CASES = step("cases", CASE_STUDY, stage="interest", delay=timedelta(days=3), priority=1)
+
+
+def test_a_mail_goes_once_when_due_and_shows_the_lead(world: World) -> None:
+    head(world, "a@example.com")
+    event(world, "document_download", at(1), "a@example.com", asset="guide")
+    assert world.send(rules(THANKS), at(1, minutes=5)) == {"sent": 1}
+    assert world.send(rules(THANKS), at(1, minutes=5)) == {}
+    event(world, "document_download", at(2), "a@example.com", asset="guide")
+    assert world.send(rules(THANKS), at(2, minutes=5)) == {}
+    (accepted,) = world.accepted()
+    assert world.ledger("select send_id, state from sends") == [(accepted["send_id"], "accepted")]
+    (mail,) = world.stand_in.mailbox.mails
+    assert mail.subject == "件名 thanks"
+    assert "株式会社山田 山田太郎 様" in mail.text
+    assert "http://127.0.0.1:8787/u/" in mail.text
+    assert mail.headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_a_delayed_mail_waits_and_a_later_stage_gets_no_mail_of_an_earlier_one(world: World) -> None:
+    for name in ("a", "b"):
+        head(world, f"{name}@example.com")
+        event(world, "document_download", at(1), f"{name}@example.com", asset="case-1")
+    event(world, "page_view", at(2), "b@example.com", url="/price")
+    assert world.send(rules(THANKS, CASES), at(3)) == {}
+    assert world.send(rules(THANKS, CASES), at(4)) == {"sent": 1, "exited": 1}
+    assert [mail["to"] for mail in world.accepted()] == ["a@example.com"]
+
+
+def test_every_refusal_has_its_reason(world: World) -> None:
+    for name in ("ok", "none", "out", "dead"):
+        head(world, f"{name}@example.com", consent=name != "none")
+    world.facts(lambda connection: add_suppression(connection, "out@example.com", at(0.5)))
+    world.facts(
+        lambda connection: add_suppression(connection, "dead@example.com", at(0.5), blocks="all", reason="hard_bounce")
+    )
+    for name in ("ok", "none", "out", "dead"):
+        event(world, "document_download", at(1), f"{name}@example.com", asset="guide")
+    assert world.send(rules(THANKS), at(1)) == {"sent": 1, "no_consent": 1, "opted_out": 1, "suppressed": 1}
+    assert [mail["to"] for mail in world.accepted()] == ["ok@example.com"]
+    event(world, "document_download", at(6), "ok@example.com", asset="case-2")
+    assert world.send(rules(THANKS, CASES), at(20)) == {"expired": 1}
+
+
+def test_an_answer_to_ones_own_request_needs_no_consent(world: World) -> None:
+    head(world, "a@example.com", consent=False)
+    world.facts(lambda connection: add_suppression(connection, "a@example.com", at(0.5)))
+    event(world, "consultation_request", at(1), "a@example.com")
+    answer = step("answer", CONSULTATION, category="transactional")
+    assert world.send(rules(answer), at(1)) == {"sent": 1}
+    assert "List-Unsubscribe" not in world.stand_in.mailbox.mails[0].headers
+
+
+def test_the_sheet_supersedes_the_general_mail_for_the_same_trigger_and_delay(world: World) -> None:
+    general = step("general", DOWNLOAD, scenario="trigger_mails", kind="trigger", segment="everyone", priority=10)
+    later = step("later", DOWNLOAD, scenario="trigger_mails", segment="everyone", priority=11, delay=timedelta(days=3))
+    head(world, "a@example.com")
+    world.facts(lambda connection: (add_lead(connection, "b@example.com"), add_consent(connection, "b@example.com")))
+    for name in ("a", "b"):
+        event(world, "document_download", at(1), f"{name}@example.com", asset="guide")
+    assert world.send(rules(THANKS, general, later), at(1)) == {"sent": 2, "superseded": 1}
+    assert world.send(rules(THANKS, general, later), at(4)) == {"sent": 2}
+
+
+def test_the_third_view_triggers_and_only_the_third(world: World) -> None:
+    offer = step("offer", PRICE_VIEW, segment="everyone", trigger_count=3)
+    head(world, "a@example.com")
+    for day, expected in ((1, {}), (2, {}), (3, {"sent": 1}), (4, {})):
+        event(world, "page_view", at(day), "a@example.com", url="/price")
+        assert world.send(rules(offer), at(day)) == expected
+
+
+def test_nothing_past_is_mailed_when_rules_are_switched_on_or_steps_added(world: World) -> None:
+    head(world, "a@example.com")
+    event(world, "document_download", at(-300), "a@example.com", asset="guide")
+    event(world, "document_download", at(0.9), "a@example.com", asset="guide")
+    assert world.send(rule_set(steps=(THANKS,)), at(1)) == {}
+    event(world, "document_download", at(2), "a@example.com", asset="guide")
+    assert world.send(rule_set(steps=(THANKS,)), at(2)) == {"sent": 1}
+    assert world.send(rule_set(steps=(THANKS,)), at(8)) == {}
+    new = step("new", DOWNLOAD, segment="everyone")
+    assert world.send(rule_set(steps=(THANKS, new)), at(9)) == {}
+
+
+def test_an_opt_out_that_came_in_after_the_decision_cancels(world: World) -> None:
+    head(world, "a@example.com")
+    event(world, "document_download", at(1), "a@example.com", asset="guide")
+    world.recompute(rules(THANKS), at(1))
+    assert plan_sends(world.settings, rules(THANKS), at(1)) == {"sent": 1}
+    world.facts(lambda connection: add_suppression(connection, "a@example.com", at(1)))
+    deliver_sends(world.settings, rules(THANKS), at(1))
+    assert world.accepted() == []
+    assert world.ledger("select state, state_reason from sends") == [("cancelled", "opted_out")]
+
+
+def test_a_refused_mail_is_named_and_the_others_go(world: World) -> None:
+    for name in ("a", "b", "c"):
+        head(world, f"{name}@example.com")
+        event(world, "document_download", at(1), f"{name}@example.com", asset="guide")
+    world.stand_in.faults.set([])
+    world.recompute(rules(THANKS), at(1))
+    plan_sends(world.settings, rules(THANKS), at(1))
+    from warehouse.connection import open_ledger
+
+    with open_ledger(world.settings) as ledger:
+        ledger.execute("update sends set email = 'no address' where email = 'b@example.com'")
+    deliver_sends(world.settings, rules(THANKS), at(1))
+    assert sorted(world.ledger("select email, state from sends")) == [
+        ("a@example.com", "accepted"),
+        ("c@example.com", "accepted"),
+        ("no address", "rejected"),
+    ]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_stops_and_the_mails_stay_planned(world: World, status: int) -> None:
+    head(world, "a@example.com")
+    event(world, "document_download", at(1), "a@example.com", asset="guide")
+    world.stand_in.faults.set([Fault("status", status=status)])
+    with pytest.raises(RunError, match=f"refused with {status}"):
+        world.send(rules(THANKS), at(1))
+    assert waiting_sends(world.settings) == 1
+    assert world.accepted() == []
+    deliver_sends(world.settings, rules(THANKS), at(1))
+    assert len(world.accepted()) == 1
+
+
+def test_a_rate_limit_is_waited_for(world: World) -> None:
+    head(world, "a@example.com")
+    event(world, "document_download", at(1), "a@example.com", asset="guide")
+    world.stand_in.faults.set([Fault("status", status=429, headers={"X-RateLimit-Reset": "0.1"}, times=2)])
+    world.send(rules(THANKS), at(1))
+    assert len(world.accepted()) == 1
+    assert world.ledger("select outcome from attempts order by outcome") == [("accepted",), ("not_sent",), ("not_sent",)]
+
+
+def test_a_request_that_vanished_after_it_was_taken_is_unknown_until_events_tell(world: World) -> None:
+    head(world, "a@example.com")
+    event(world, "document_download", at(1), "a@example.com", asset="guide")
+    world.stand_in.faults.set([Fault("reset_after")])
+    world.send(rules(THANKS), at(1))
+    assert world.ledger("select state from sends") == [("unknown",)]
+    world.send(rules(THANKS), at(1, hours=1))
+    assert len(world.accepted()) == 1
+    world.pull_provider_events(at(1, hours=2))
+    world.send(rules(THANKS), at(1, hours=2))
+    assert world.ledger("select state, sent_at is not null from sends") == [("delivered", True)]
+    assert len(world.accepted()) == 1
+
+
+def test_a_request_that_was_never_taken_is_released_once_silence_means_something(world: World) -> None:
+    head(world, "a@example.com")
+    head(world, "b@example.com")
+    event(world, "document_download", at(1), "a@example.com", asset="guide")
+    world.stand_in.faults.set([Fault("reset_before")])
+    world.send(rules(THANKS), at(1))
+    assert world.ledger("select state from sends") == [("unknown",)]
+    world.send(rules(THANKS), at(2.5))
+    assert world.accepted() == [], "no sign that events come back at all: not released"
+    event(world, "document_download", at(2.6), "b@example.com", asset="guide")
+    world.send(rules(THANKS), at(2.6))
+    world.pull_provider_events(at(2.7))
+    world.send(rules(THANKS), at(2.7))
+    assert sorted(mail["to"] for mail in world.accepted()) == ["a@example.com", "b@example.com"]
+
+
+def test_an_unreachable_provider_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    server = stand_in(tmp_path)
+    with server:
+        world = World(tmp_path, server)
+    head(world, "a@example.com")
+    event(world, "document_download", at(1), "a@example.com", asset="guide")
+    world.recompute(rules(THANKS), at(1))
+    plan_sends(world.settings, rules(THANKS), at(1))
+    with pytest.raises(RunError, match="could not be reached"):
+        deliver_sends(world.settings, rules(THANKS), at(1))
+    assert world.ledger("select state from sends") == [("planned",)]
+
+
+def test_delivery_is_off_unless_set_and_needs_its_secrets(world: World) -> None:
+    head(world, "a@example.com")
+    event(world, "document_download", at(1), "a@example.com", asset="guide")
+    world.recompute(rules(THANKS), at(1))
+    far = world.settings.model_copy(update={"sendgrid_host": "https://api.sendgrid.com"})
+    assert plan_sends(far, rules(THANKS), at(1)) == {"sent": 1}
+    assert deliver_sends(far, rules(THANKS), at(1)) == {}
+    assert waiting_sends(far) == 1
+    live = far.model_copy(update={"delivery": "live"})
+    with pytest.raises(ConfigurationError, match="more than an hour from the clock"):
+        deliver_sends(live, rules(THANKS), at(1))
+    with pytest.raises(ConfigurationError, match="NURTURE_SENDGRID_API_KEY"):
+        deliver_sends(live.model_copy(update={"sendgrid_api_key": None}), rules(THANKS), at(1))
+
+
+def test_an_allowlist_lets_only_its_addresses_out(world: World) -> None:
+    for name in ("a@example.com", "b@other.example"):
+        head(world, name)
+        event(world, "document_download", at(1), name, asset="guide")
+    world.recompute(rules(THANKS), at(1))
+    plan_sends(world.settings, rules(THANKS), at(1))
+    from warehouse.connection import open_ledger
+    from warehouse.sending import planned_batches
+
+    with open_ledger(world.settings) as ledger:
+        batches = planned_batches(ledger, ["@other.example"], 1000)
+    assert [len(ids) for *_, ids in batches] == [1]
+    listed = world.settings.model_copy(update={"delivery": "allowlist", "allowlist": "@other.example"})
+    assert listed.effective_delivery == "live", "a loopback host counts as live"

@@ -1,0 +1,326 @@
+"""The ledger's side of handing leads to sales. Every function runs in the caller's one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import duckdb
+
+from rules.models import RuleSet
+from warehouse.sending import active_from, query
+
+Row = dict[str, Any]
+
+
+def plan_handoffs(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> dict[str, int]:
+    """Turn causes into handoffs and notices, or into the reason why not.
+
+    Args:
+        connection: The ledger, with the warehouse attached.
+        rules: The rule set the warehouse was recomputed with.
+        as_of: The instant of the run.
+
+    Returns:
+        How many ``handoffs``, ``refused`` and ``notices`` were added.
+    """
+    connection.execute(
+        f"create or replace temp table causes as {query('handoff_causes')}",
+        {"hot_tier": rules.handoff.hot_tier, "active_from": active_from(connection, rules, as_of)},
+    )
+    before = _counts(connection)
+    _refuse_repeated(connection, rules, as_of)
+    _hand_off(connection, rules, as_of)
+    _give_notice(connection, rules, as_of)
+    return {name: count - before[name] for name, count in _counts(connection).items()}
+
+
+def _refuse_repeated(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> None:
+    """A score that reaches the tier again soon after a handoff calls for nobody; a person's own request always does."""
+    connection.execute(
+        """
+        create or replace temp table repeated as
+        with earlier as (
+            select aliases.lead_id, handoffs.caused_at
+            from handoffs
+            inner join (select distinct alias_lead_id, lead_id from warehouse.lead_identities) as aliases
+                on handoffs.lead_id = aliases.alias_lead_id
+            union all
+            select lead_id, caused_at from causes where kind = 'handoff'
+        )
+
+        select lead_id, cause_event_id
+        from causes
+        where
+            cause = 'hot'
+            and exists (
+                select 1
+                from earlier
+                where
+                    earlier.lead_id = causes.lead_id
+                    and earlier.caused_at < causes.caused_at
+                    and earlier.caused_at > causes.caused_at - $again_after
+            )
+        """,
+        {"again_after": timedelta(days=rules.handoff.again_after_days)},
+    )
+    connection.execute(
+        """
+        insert into handoff_decisions
+        select causes.lead_id, causes.cause, causes.cause_event_id, causes.caused_at, 'already_handed_off', ?, ?
+        from causes
+        inner join repeated using (lead_id, cause_event_id)
+        where causes.cause = 'hot'
+        """,
+        [as_of, rules.version],
+    )
+    connection.execute(
+        "delete from causes using repeated where causes.lead_id = repeated.lead_id"
+        " and causes.cause_event_id = repeated.cause_event_id and causes.cause = 'hot'"
+    )
+
+
+def _hand_off(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> None:
+    """Owners take turns, in the order of the rules."""
+    connection.execute(
+        """
+        insert into handoffs
+        select
+            'H' || substr(md5(concat_ws(chr(31), lead_id, cause_event_id)), 1, 24),
+            lead_id,
+            cause,
+            cause_event_id,
+            caused_at,
+            $owners[
+                1 + ((select count(*) from handoffs) + row_number() over (order by caused_at, lead_id, cause_event_id) - 1)
+                % len($owners)
+            ],
+            $as_of,
+            caused_at + $limit,
+            caused_at + $second_limit,
+            'new',
+            null,
+            null,
+            null,
+            null,
+            $version,
+        from causes
+        where kind = 'handoff'
+        """,
+        {
+            "owners": [owner.id for owner in rules.handoff.owners],
+            "as_of": as_of,
+            "limit": timedelta(hours=rules.handoff.limit_hours),
+            "second_limit": timedelta(hours=rules.handoff.second_limit_hours),
+            "version": rules.version,
+        },
+    )
+
+
+def _give_notice(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> None:
+    """Every handoff gives one notice; so does an event the rules ask to be told of, if it made no handoff."""
+    connection.execute(
+        """
+        insert into notices
+        with handed_off as (
+            select lead_id, cause, cause_event_id, handoff_id, owner
+            from handoffs
+            where (lead_id, cause_event_id) not in (select (lead_id, cause_event_id) from notices)
+        ),
+
+        told as (
+            select
+                causes.lead_id,
+                causes.cause,
+                causes.cause_event_id,
+                null as handoff_id,
+                coalesce(
+                    (
+                        select arg_max(handoffs.owner, handoffs.caused_at)
+                        from handoffs
+                        where handoffs.lead_id = causes.lead_id
+                    ),
+                    $owners[1 + (row_number() over (order by causes.caused_at, causes.lead_id) - 1) % len($owners)]
+                ) as owner,
+            from causes
+            where
+                causes.kind = 'notify'
+                and (causes.lead_id, causes.cause_event_id) not in (select (lead_id, cause_event_id) from handoffs)
+        ),
+
+        all_told as (
+            select * from handed_off
+            union all
+            select * from told
+        )
+
+        select
+            'N' || substr(md5(concat_ws(chr(31), lead_id, cause_event_id)), 1, 24),
+            lead_id, cause, cause_event_id, handoff_id, owner, 'planned', null, $as_of, null, $as_of
+        from all_told
+        """,
+        {"owners": [owner.id for owner in rules.handoff.owners], "as_of": as_of},
+    )
+
+
+def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    row = connection.execute(
+        "select (select count(*) from handoffs), (select count(*) from handoff_decisions), (select count(*) from notices)"
+    ).fetchone()
+    assert row is not None
+    return dict(zip(("handoffs", "refused", "notices"), row, strict=True))
+
+
+def unwritten_handoffs(connection: duckdb.DuckDBPyConnection) -> list[Row]:
+    """Handoffs the SFA does not know yet, with what a sales rep needs to know of the lead."""
+    return _with_briefs(
+        connection, "select handoff_id as id, * from handoffs where written_at is null order by caused_at, handoff_id"
+    )
+
+
+def mark_written(connection: duckdb.DuckDBPyConnection, handoff_ids: Sequence[str], as_of: datetime) -> None:
+    """Note that the SFA has these handoffs."""
+    connection.execute(
+        "update handoffs set written_at = ? where handoff_id in (select unnest(?))", [as_of, list(handoff_ids)]
+    )
+
+
+def open_handoffs(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Ids of the handoffs whose outcome is not known yet."""
+    return [
+        handoff_id
+        for (handoff_id,) in connection.execute(
+            "select handoff_id from handoffs where written_at is not null and status not in ('won', 'lost', 'returned')"
+        ).fetchall()
+    ]
+
+
+def record_follow_ups(connection: duckdb.DuckDBPyConnection, follow_ups: Sequence[Row]) -> int:
+    """Take over what sales did. ``due_at`` never moves; the first contact, once known, stays."""
+    for row in follow_ups:
+        connection.execute(
+            """
+            update handoffs
+            set
+                status = $status,
+                first_contact_at = coalesce(first_contact_at, $first_contact_at),
+                outcome = $outcome,
+                reject_reason = $reject_reason
+            where
+                handoff_id = $handoff_id
+                and (
+                    status is distinct from $status or outcome is distinct from $outcome
+                    or reject_reason is distinct from $reject_reason
+                    or (first_contact_at is null and $first_contact_at is not null)
+                )
+            """,
+            row,
+        )
+    return len(follow_ups)
+
+
+def planned_notices(connection: duckdb.DuckDBPyConnection) -> list[Row]:
+    """Notices to be sent, with what a sales rep needs to know of the lead."""
+    return _with_briefs(
+        connection,
+        """
+        select notices.notice_id as id, notices.*, handoffs.caused_at, handoffs.due_at
+        from notices
+        left join handoffs on notices.handoff_id = handoffs.handoff_id
+        where notices.state = 'planned'
+        order by notices.planned_at, notices.notice_id
+        """,
+    )
+
+
+def set_notice_state(
+    connection: duckdb.DuckDBPyConnection, notice_id: str, state: str, reason: str | None, as_of: datetime
+) -> None:
+    """Note what becomes of a notice."""
+    connection.execute(
+        """
+        update notices
+        set
+            state = $state,
+            state_reason = $reason,
+            sent_at = case when $state = 'accepted' then $as_of::timestamptz else sent_at end,
+            state_changed_at = $as_of
+        where notice_id = $notice_id
+        """,
+        {"state": state, "reason": reason, "as_of": as_of, "notice_id": notice_id},
+    )
+
+
+def recover_notices(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> None:
+    """As for sends: a notice whose request may have left is unknown, and evidence ends that."""
+    connection.execute(
+        "update notices set state = 'unknown', state_reason = 'the run ended before the answer', state_changed_at = ?"
+        " where state = 'sending'",
+        [as_of],
+    )
+    connection.execute(
+        """
+        update notices
+        set state = 'accepted', state_reason = null, sent_at = coalesce(sent_at, told.processed_at)
+        from warehouse.send_outcomes as told
+        where notices.notice_id = told.send_id and notices.state in ('planned', 'unknown')
+        """
+    )
+    connection.execute(
+        """
+        update notices
+        set state = 'planned', state_reason = 'released after no sign of acceptance', state_changed_at = $as_of
+        where
+            state = 'unknown'
+            and state_changed_at + $release_after < $as_of
+            and state_changed_at + $release_after < (select max(processed_at) from warehouse.send_outcomes)
+        """,
+        {"as_of": as_of, "release_after": timedelta(hours=rules.unknown_release_after_hours)},
+    )
+    connection.execute(
+        "update notices set state = 'cancelled', state_reason = 'expired', state_changed_at = $as_of"
+        " where state = 'planned' and planned_at + $expires_after < $as_of",
+        {"as_of": as_of, "expires_after": timedelta(hours=rules.expires_after_hours)},
+    )
+
+
+def _with_briefs(connection: duckdb.DuckDBPyConnection, selection: str) -> list[Row]:
+    """Rows of a selection over handoffs or notices, each with its lead and the lead's latest scoring behaviour."""
+    cursor = connection.execute(
+        f"""
+        with selected as ({selection}),
+
+        current_selected as (
+            select selected.*, coalesce(aliases.lead_id, selected.lead_id) as current_lead_id
+            from selected
+            left join (select distinct alias_lead_id, lead_id from warehouse.lead_identities) as aliases
+                on selected.lead_id = aliases.alias_lead_id
+        ),
+
+        reasons as (
+            select
+                lead_score_points.lead_id,
+                list(
+                    {{
+                        'at': lead_score_points.occurred_at,
+                        'label': rule_scoring.label,
+                        'points': lead_score_points.points
+                    }}
+                    order by lead_score_points.occurred_at desc, lead_score_points.event_id
+                )[1:5] as reasons,
+            from warehouse.lead_score_points
+            inner join warehouse.rule_scoring on lead_score_points.rule = rule_scoring.rule
+            where lead_score_points.lead_id in (select current_lead_id from current_selected)
+            group by lead_score_points.lead_id
+        )
+
+        select current_selected.*, leads.* exclude (lead_id), rule_stages.label as stage_label, reasons.reasons
+        from current_selected
+        left join warehouse.leads on current_selected.current_lead_id = leads.lead_id
+        left join warehouse.rule_stages on leads.stage = rule_stages.stage
+        left join reasons on current_selected.current_lead_id = reasons.lead_id
+        """
+    )
+    columns = [column[0] for column in cursor.description]
+    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]

@@ -1,0 +1,123 @@
+-- One row per local date and purchase stage: who came, who moved on, who is there, and what came of it.
+-- key: date, stage
+-- from: lead_stage_changes, lead_tier_changes, stages, handoffs, deals
+-- leads_in + entered - moved_on = leads, and a day's leads_in are the day before's leads. Handoffs, meetings and deals
+-- stand in the stage the lead is in at that instant.
+with stage_stays as (
+    select
+        lead_id,
+        to_stage as stage,
+        changed_at as entered_at,
+        coalesce(lead(changed_at) over (partition by lead_id order by changed_at), timestamptz 'infinity') as left_at,
+    from lead_stage_changes
+),
+
+hot_stays as (
+    select
+        lead_id,
+        to_tier as tier,
+        changed_at as entered_at,
+        coalesce(lead(changed_at) over (partition by lead_id order by changed_at), timestamptz 'infinity') as left_at,
+    from lead_tier_changes
+),
+
+hot_in_stage as (
+    select
+        stage_stays.stage,
+        greatest(stage_stays.entered_at, hot_stays.entered_at) as entered_at,
+        least(stage_stays.left_at, hot_stays.left_at) as left_at,
+    from stage_stays
+    inner join hot_stays
+        on
+            stage_stays.lead_id = hot_stays.lead_id
+            and stage_stays.entered_at < hot_stays.left_at
+            and stage_stays.left_at > hot_stays.entered_at
+    where hot_stays.tier = 'hot'
+),
+
+happenings as (
+    select stage, entered_at as happened_at, 'entered' as what, 1 as number from stage_stays
+    union all
+    select stage, left_at as happened_at, 'moved_on' as what, 1 as number from stage_stays
+    union all
+    select stage, entered_at as happened_at, 'hot' as what, 1 as number from hot_in_stage
+    union all
+    select stage, left_at as happened_at, 'hot' as what, -1 as number from hot_in_stage
+    union all
+    select stage_stays.stage, done.happened_at, done.what, done.number
+    from (
+        select lead_id, caused_at as at_stage, handed_off_at as happened_at, 'handoffs' as what, 1 as number from handoffs
+        union all
+        select lead_id, caused_at as at_stage, first_contact_at as happened_at, 'meetings' as what, 1 as number
+        from handoffs
+        where outcome in ('meeting', 'won', 'lost') or status in ('meeting', 'won', 'lost')
+        union all
+        select lead_id, changed_at as at_stage, changed_at as happened_at, 'deals_won' as what, 1 as number
+        from deals
+        where status = 'won'
+        union all
+        select lead_id, changed_at as at_stage, changed_at as happened_at, 'amount' as what, amount as number
+        from deals
+        where status = 'won'
+    ) as done
+    inner join stage_stays
+        on
+            done.lead_id = stage_stays.lead_id
+            and done.at_stage >= stage_stays.entered_at
+            and done.at_stage < stage_stays.left_at
+),
+
+days as (
+    select
+        stage,
+        (happened_at at time zone $timezone)::date as date,
+        coalesce(sum(number) filter (what = 'entered'), 0) as entered,
+        coalesce(sum(number) filter (what = 'moved_on'), 0) as moved_on,
+        coalesce(sum(number) filter (what = 'hot'), 0) as hot_change,
+        coalesce(sum(number) filter (what = 'handoffs'), 0) as handoffs,
+        coalesce(sum(number) filter (what = 'meetings'), 0) as meetings,
+        coalesce(sum(number) filter (what = 'deals_won'), 0) as deals_won,
+        coalesce(sum(number) filter (what = 'amount'), 0) as amount,
+    from happenings
+    where happened_at <= $as_of
+    group by all
+),
+
+dates as (
+    select unnest(generate_series(min(date), ($as_of at time zone $timezone)::date, interval 1 day))::date as date
+    from days
+),
+
+filled as (
+    select
+        dates.date,
+        stages.stage,
+        stages.position,
+        coalesce(days.entered, 0) as entered,
+        coalesce(days.moved_on, 0) as moved_on,
+        sum(coalesce(days.entered, 0) - coalesce(days.moved_on, 0)) over by_date as leads,
+        sum(coalesce(days.hot_change, 0)) over by_date as hot_leads,
+        coalesce(days.handoffs, 0) as handoffs,
+        coalesce(days.meetings, 0) as meetings,
+        coalesce(days.deals_won, 0) as deals_won,
+        coalesce(days.amount, 0) as amount,
+    from dates
+    cross join stages
+    left join days on dates.date = days.date and stages.stage = days.stage
+    window by_date as (partition by stages.stage order by dates.date)
+)
+
+select
+    date,
+    stage,
+    (leads - entered + moved_on)::bigint as leads_in,
+    entered::bigint as entered,
+    moved_on::bigint as moved_on,
+    leads::bigint as leads,
+    hot_leads::bigint as hot_leads,
+    handoffs::bigint as handoffs,
+    meetings::bigint as meetings,
+    deals_won::bigint as deals_won,
+    amount::decimal(18, 2) as amount,
+from filled
+order by date, position

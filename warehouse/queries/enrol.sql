@@ -1,0 +1,76 @@
+-- One row per lead and step whose trigger has happened and that is not enrolled yet: the first trigger that serves it.
+-- key: lead_id, scenario, step, occurrence
+-- from: lead_events, rule_steps, lead_stage_changes, segment_members, lead_identities, enrolments
+-- A trigger serves a row when the lead's stage, once the trigger has counted, is the row's stage, and the lead is in
+-- the row's segment then or comes into it before this run.
+with triggers as (
+    select
+        lead_events.lead_id,
+        rule_steps.scenario,
+        rule_steps.step,
+        rule_steps.segment,
+        rule_steps.stage,
+        rule_steps.trigger_count,
+        lead_events.event_id,
+        lead_events.occurred_at,
+        lead_events.received_at,
+        lead_events.occurred_at + rule_steps.delay as due_at,
+        row_number() over (
+            partition by lead_events.lead_id, rule_steps.scenario, rule_steps.step
+            order by lead_events.occurred_at, lead_events.event_id
+        ) as nth,
+    from warehouse.lead_events
+    inner join warehouse.rule_steps
+        on
+            lead_events.event_type = rule_steps.event_type
+            and (rule_steps.page_group is null or rule_steps.page_group = lead_events.page_group)
+            and (rule_steps.asset_group is null or rule_steps.asset_group = lead_events.asset_group)
+    where rule_steps.is_enabled and lead_events.is_counted
+),
+
+serving as (
+    select triggers.*
+    from triggers
+    inner join warehouse.lead_stage_changes
+        on
+            triggers.lead_id = lead_stage_changes.lead_id
+            and triggers.occurred_at >= lead_stage_changes.changed_at
+            and triggers.occurred_at < lead_stage_changes.left_at
+            and (triggers.stage is null or triggers.stage = lead_stage_changes.to_stage)
+    where
+        triggers.occurred_at >= $active_from
+        and (triggers.trigger_count = 1 or triggers.trigger_count = triggers.nth)
+        -- what was past before the last run and known to it was left alone then: a step added since does not reach back
+        and (triggers.received_at > $last_run or triggers.due_at + $expires_after > $last_run)
+        and exists (
+            select 1
+            from warehouse.segment_members
+            where
+                segment_members.segment = triggers.segment
+                and segment_members.lead_id = triggers.lead_id
+                and (segment_members.left_at is null or segment_members.left_at > triggers.occurred_at)
+        )
+        and not exists (
+            -- whatever member of a merged lead was enrolled, the lead was
+            select 1
+            from enrolments
+            inner join warehouse.lead_identities on enrolments.lead_id = lead_identities.alias_lead_id
+            where
+                lead_identities.lead_id = triggers.lead_id
+                and enrolments.scenario = triggers.scenario
+                and enrolments.step = triggers.step
+        )
+)
+
+select
+    lead_id,
+    scenario,
+    step,
+    1 as occurrence,
+    event_id as trigger_event_id,
+    occurred_at as triggered_at,
+    due_at,
+    $as_of as enrolled_at,
+    $rule_set_version as rule_set_version,
+from serving
+qualify row_number() over (partition by lead_id, scenario, step order by occurred_at, event_id) = 1

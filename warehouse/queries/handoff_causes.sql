@@ -1,0 +1,97 @@
+-- One row per lead and event that calls for sales and that nothing was decided on yet: an action the rules name, or
+-- the event with which the score reached the hot tier.
+-- key: current_lead_id, cause_event_id, kind
+-- from: lead_events, rule_sales_actions, lead_tier_changes, lead_stage_changes, segment_members, lead_identities,
+--       handoffs, handoff_decisions, notices
+with counted as (
+    select
+        lead_events.lead_id,
+        lead_events.event_id,
+        lead_events.occurred_at,
+        rule_sales_actions.action,
+        rule_sales_actions.kind,
+        rule_sales_actions.segment,
+        rule_sales_actions.stage,
+        rule_sales_actions.on_count,
+        row_number() over (
+            partition by lead_events.lead_id, rule_sales_actions.action, rule_sales_actions.kind
+            order by lead_events.occurred_at, lead_events.event_id
+        ) as nth,
+    from warehouse.lead_events
+    inner join warehouse.rule_sales_actions
+        on
+            lead_events.event_type = rule_sales_actions.event_type
+            and (rule_sales_actions.page_group is null or rule_sales_actions.page_group = lead_events.page_group)
+            and (rule_sales_actions.asset_group is null or rule_sales_actions.asset_group = lead_events.asset_group)
+    where lead_events.is_counted
+),
+
+causes as (
+    select
+        counted.lead_id,
+        counted.kind,
+        counted.action as cause,
+        counted.event_id as cause_event_id,
+        counted.occurred_at as caused_at,
+        1 as precedence,
+    from counted
+    inner join warehouse.lead_stage_changes
+        on
+            counted.lead_id = lead_stage_changes.lead_id
+            and counted.occurred_at >= lead_stage_changes.changed_at
+            and counted.occurred_at < lead_stage_changes.left_at
+            and (counted.stage is null or counted.stage = lead_stage_changes.to_stage)
+    where
+        (counted.on_count = 1 or counted.on_count = counted.nth)
+        and exists (
+            select 1
+            from warehouse.segment_members
+            where
+                segment_members.segment = counted.segment
+                and segment_members.lead_id = counted.lead_id
+                and (segment_members.left_at is null or segment_members.left_at > counted.occurred_at)
+        )
+    union all
+    select
+        lead_id,
+        'handoff' as kind,
+        'hot' as cause,
+        cause_event_id,
+        changed_at as caused_at,
+        2 as precedence,
+    from warehouse.lead_tier_changes
+    where to_tier = $hot_tier and cause_event_id is not null
+),
+
+decided as (
+    select aliases.lead_id, done.cause_event_id, done.kind
+    from (
+        select lead_id, cause_event_id, 'handoff' as kind from handoffs
+        union all
+        select lead_id, cause_event_id, 'handoff' as kind from handoff_decisions
+        union all
+        select lead_id, cause_event_id, 'notify' as kind from notices
+    ) as done
+    inner join (select distinct alias_lead_id, lead_id from warehouse.lead_identities) as aliases
+        on done.lead_id = aliases.alias_lead_id
+)
+
+select
+    causes.lead_id,
+    causes.kind,
+    causes.cause,
+    causes.cause_event_id,
+    causes.caused_at,
+from causes
+left join decided
+    on
+        causes.lead_id = decided.lead_id
+        and causes.cause_event_id = decided.cause_event_id
+        and causes.kind = decided.kind
+where causes.caused_at >= $active_from and decided.lead_id is null
+-- one event makes one handoff, named after what the rules say of the event before what it did to the score
+qualify
+    row_number() over (
+        partition by causes.lead_id, causes.cause_event_id, causes.kind
+        order by causes.precedence, causes.cause
+    ) = 1

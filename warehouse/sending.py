@@ -1,0 +1,308 @@
+"""The ledger's side of sending: enrol, decide, claim, record. Every function runs in the caller's one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+
+from rules.models import RuleSet
+from warehouse.errors import InstantError, WarehouseError
+
+QUERIES = Path(__file__).parent / "queries"
+Outcome = Literal["accepted", "rejected", "not_sent", "unknown"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One send whose request is about to leave: its id, its address, and the lead's fields for the mail."""
+
+    send_id: str
+    email: str
+    lead: dict[str, Any]
+
+
+def query(name: str) -> str:
+    """A statement of ``warehouse/queries``."""
+    return (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def active_from(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> datetime:
+    """From when on this rule set acts: as it says itself, else from the first run that would act on it."""
+    if rules.active_from is not None:
+        return rules.active_from
+    connection.execute("insert into activations values (?, ?) on conflict do nothing", [rules.id, as_of])
+    row = connection.execute("select active_from from activations where rule_set = ?", [rules.id]).fetchone()
+    assert row is not None
+    return row[0]  # type: ignore[no-any-return]
+
+
+def recomputed_at(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> datetime:
+    """The instant the attached warehouse was last recomputed for.
+
+    Raises:
+        WarehouseError: It never was, or under other rules.
+        InstantError: It was, for an instant after ``as_of``.
+    """
+    row = connection.execute("select as_of from warehouse.instants where flow = 'recompute'").fetchone()
+    if row is None:
+        raise WarehouseError("nothing has been recomputed here yet; run `nurture recompute` first")
+    if connection.execute("select rule_set_version from warehouse.rule_set").fetchone() != (rules.version,):
+        raise WarehouseError("the rules have changed since the last recompute; run `nurture recompute` first")
+    if row[0] > as_of:
+        raise InstantError(
+            f"the warehouse was recomputed as of {row[0].isoformat()}, later than {as_of.isoformat()}; "
+            "replay the past in another home (--home DIR)"
+        )
+    return row[0]  # type: ignore[no-any-return]
+
+
+def plan_sends(
+    connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime, last_run: datetime | None
+) -> dict[str, int]:
+    """Enrol the leads whose triggers have happened, and decide every send that is due.
+
+    Args:
+        connection: The ledger, with the warehouse attached.
+        rules: The rule set the warehouse was recomputed with.
+        as_of: The instant of the run.
+        last_run: The instant of the run before, if there was one.
+
+    Returns:
+        Decisions made, by name.
+    """
+    values = {
+        "as_of": as_of,
+        "expires_after": timedelta(hours=rules.expires_after_hours),
+        "active_from": active_from(connection, rules, as_of),
+        "last_run": last_run or datetime.min.replace(tzinfo=as_of.tzinfo, year=1970),
+        "rule_set_version": rules.version,
+    }
+
+    def selected(name: str) -> tuple[str, dict[str, object]]:
+        statement = query(name)
+        return statement, {key: value for key, value in values.items() if f"${key}" in statement}
+
+    statement, bound = selected("enrol")
+    connection.execute(f"insert into enrolments by name {statement}", bound)
+    statement, bound = selected("decide")
+    connection.execute(f"create or replace temp table decided as {statement}", bound)
+    connection.execute(
+        """
+        insert into send_decision_changes
+        select send_id, decision, $as_of, decision != 'paused'
+        from decided
+        where decision is distinct from earlier_decision
+        """,
+        {"as_of": as_of},
+    )
+    connection.execute(
+        """
+        insert into send_decisions
+        select
+            send_id, lead_id, scenario, step, variant, occurrence, segment, due_at, decision, $as_of,
+            decision != 'paused', $version
+        from decided
+        where decision is distinct from earlier_decision
+        on conflict (send_id) do update
+        set
+            decision = excluded.decision,
+            decided_at = excluded.decided_at,
+            is_final = excluded.is_final,
+            rule_set_version = excluded.rule_set_version
+        """,
+        {"as_of": as_of, "version": rules.version},
+    )
+    connection.execute(
+        """
+        insert into sends
+        select
+            send_id, lead_id, scenario, step, variant, occurrence, segment, category, 'planned', null, email, due_at,
+            $as_of, null, null, null, $as_of, $version
+        from decided
+        where decision = 'sent'
+        """,
+        {"as_of": as_of, "version": rules.version},
+    )
+    return dict(connection.execute("select decision, count(*) from decided group by decision").fetchall())
+
+
+def recover(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> int:
+    """After a run that died: what it had handed to a request may have left, so its state is unknown.
+
+    Only while no other run delivers. Returns how many sends became unknown.
+    """
+    connection.execute(
+        "update attempts set outcome = 'unknown', finished_at = ?, message = 'the run ended before the answer'"
+        " where outcome = 'sending'",
+        [as_of],
+    )
+    return _count(
+        connection.execute(
+            "update sends set state = 'unknown', state_reason = 'the run ended before the answer', state_changed_at = ?"
+            " where state in ('claimed', 'sending')",
+            [as_of],
+        )
+    )
+
+
+def apply_evidence(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> tuple[int, int]:
+    """Move sends to what their provider told of them; release the unknown whose silence is proof.
+
+    Returns:
+        (moved, released).
+    """
+    moved = _count(connection.execute(query("record_outcomes")))
+    released = _count(
+        connection.execute(
+            query("release_unknown"),
+            {"as_of": as_of, "release_after": timedelta(hours=rules.unknown_release_after_hours)},
+        )
+    )
+    return moved, released
+
+
+def planned_batches(
+    connection: duckdb.DuckDBPyConnection, allowlist: Sequence[str] | None, size: int
+) -> list[tuple[str, str, list[str]]]:
+    """Planned sends as (scenario, step, send ids), at most ``size`` ids a batch, each address once a batch.
+
+    Args:
+        connection: The ledger.
+        allowlist: Addresses and ``@domains`` that may be mailed; None for everyone.
+        size: Largest batch.
+    """
+    rows = connection.execute(
+        """
+        with allowed as (
+            select
+                *,
+                row_number() over (partition by scenario, step, variant, email order by send_id) as same_address,
+            from sends
+            where
+                state = 'planned'
+                and ($allowlist is null or email in (select unnest($allowlist))
+                    or '@' || split_part(email, '@', -1) in (select unnest($allowlist)))
+        ),
+
+        numbered as (
+            select
+                *,
+                (row_number() over (partition by scenario, step, variant, same_address order by send_id) - 1) // $size
+                    as batch,
+            from allowed
+        )
+
+        select scenario, step, list(send_id order by send_id)
+        from numbered
+        group by scenario, step, variant, same_address, batch
+        order by min(planned_at), scenario, step, same_address, batch
+        """,
+        {"allowlist": list(allowlist) if allowlist is not None else None, "size": size},
+    ).fetchall()
+    return [(scenario, step, ids) for scenario, step, ids in rows]
+
+
+def claim(
+    connection: duckdb.DuckDBPyConnection, rules: RuleSet, send_ids: Sequence[str], as_of: datetime
+) -> list[Claim]:
+    """Look once more at a batch of planned sends: those that may no longer go are cancelled, the others returned."""
+    cursor = connection.execute(
+        query("claim"),
+        {
+            "send_ids": list(send_ids),
+            "as_of": as_of,
+            "expires_after": timedelta(hours=rules.expires_after_hours),
+            "recomputed_at": recomputed_at(connection, rules, as_of),
+        },
+    )
+    columns = [column[0] for column in cursor.description]
+    rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    for reason in {row["stop_reason"] for row in rows} - {None}:
+        _set_state(
+            connection, [row["send_id"] for row in rows if row["stop_reason"] == reason], "cancelled", reason, as_of
+        )
+    # the address is the one decided on, which stands last in the query and so wins over the lead's present one
+    return [Claim(row["send_id"], row["email"], row) for row in rows if row["stop_reason"] is None]
+
+
+def cancel(connection: duckdb.DuckDBPyConnection, send_ids: Sequence[str], reason: str, as_of: datetime) -> None:
+    """Give up planned sends."""
+    _set_state(connection, send_ids, "cancelled", reason, as_of)
+
+
+def start_attempt(
+    connection: duckdb.DuckDBPyConnection, attempt_id: str, send_ids: Sequence[str], payload_hash: str, as_of: datetime
+) -> None:
+    """Note a request before it leaves."""
+    connection.execute(
+        "insert into attempts values (?, ?, null, ?, ?, 'sending', null, null)",
+        [attempt_id, as_of, len(send_ids), payload_hash],
+    )
+    connection.execute("insert into attempt_sends select ?, unnest(?)", [attempt_id, list(send_ids)])
+    connection.execute(
+        "update sends set state = 'sending', state_reason = null, attempt_id = ?, state_changed_at = ?"
+        " where send_id in (select unnest(?))",
+        [attempt_id, as_of, list(send_ids)],
+    )
+
+
+def finish_attempt(
+    connection: duckdb.DuckDBPyConnection,
+    attempt_id: str,
+    outcome: Outcome,
+    as_of: datetime,
+    *,
+    http_status: int | None = None,
+    message: str | None = None,
+    message_id: str | None = None,
+    rejected: Sequence[str] = (),
+) -> None:
+    """Record what became of a request.
+
+    Args:
+        connection: The ledger.
+        attempt_id: The attempt.
+        outcome: ``accepted``: all its sends; ``rejected``: those in ``rejected``, the others go back to planned;
+            ``not_sent``: all go back to planned; ``unknown``: all may have gone.
+        as_of: The instant of the run.
+        http_status: The answer's status.
+        message: What the provider said, without addresses.
+        message_id: The provider's id of the request.
+        rejected: Sends refused for a reason of their own.
+    """
+    connection.execute(
+        "update attempts set outcome = ?, finished_at = ?, http_status = ?, message = ? where attempt_id = ?",
+        [outcome, as_of, http_status, message, attempt_id],
+    )
+    if rejected:
+        _set_state(connection, rejected, "rejected", message, as_of)
+    state, sent_at = {
+        "accepted": ("accepted", as_of),
+        "unknown": ("unknown", None),
+        "rejected": ("planned", None),
+        "not_sent": ("planned", None),
+    }[outcome]
+    connection.execute(
+        "update sends set state = ?, sent_at = ?, message_id = ?, state_reason = ?, state_changed_at = ?"
+        " where attempt_id = ? and state = 'sending'",
+        [state, sent_at, message_id, message, as_of, attempt_id],
+    )
+
+
+def _set_state(
+    connection: duckdb.DuckDBPyConnection, send_ids: Sequence[str], state: str, reason: str | None, as_of: datetime
+) -> None:
+    connection.execute(
+        "update sends set state = ?, state_reason = ?, state_changed_at = ? where send_id in (select unnest(?))",
+        [state, reason, as_of, list(send_ids)],
+    )
+
+
+def _count(cursor: duckdb.DuckDBPyConnection) -> int:
+    row = cursor.fetchone()
+    return int(row[0]) if row else 0
