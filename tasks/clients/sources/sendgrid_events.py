@@ -58,8 +58,7 @@ def read_sendgrid_events(source: Source, filesystem: Any, path: str) -> Iterator
         for line, item in _items(text):
             row = _row(item)
             if isinstance(row, str):
-                shown = orjson.dumps(item).decode() if isinstance(item, dict) else str(item)
-                rejects.append(Reject(line, shown, row))
+                rejects.append(Reject(line, _shown(item), row))
             else:
                 rows.append(row)
                 texts.append(orjson.dumps(item, option=orjson.OPT_SORT_KEYS).decode())
@@ -105,3 +104,9 @@ def _row(item: object) -> tuple[object, ...] | str:
     if isinstance(occurred_at, (int, float)) and 0 < occurred_at < _YEAR_10000:
         occurred_at = datetime.fromtimestamp(occurred_at, UTC).isoformat()
     return (item.get("sg_event_id"), event_type, occurred_at, item.get("nurture_send_id"), *map(item.get, _KEYS))
+
+
+def _shown(item: object) -> str:
+    if isinstance(item, dict):
+        return orjson.dumps({key: value for key, value in item.items() if key != "ip"}).decode()
+    return str(item)

@@ -51,7 +51,7 @@ def known_targets(into: Into, fields: Iterable[Field]) -> tuple[str, ...]:
 
 def is_known_target(target: str, into: Into, fields: Iterable[Field]) -> bool:
     """Whether a canonical target exists, ``properties.<name>`` and ``attributes.<name>`` included."""
-    return target in known_targets(into, fields) or attribute_name(target, into) is not None
+    return target in known_targets(into, fields) or (into != "leads" and attribute_name(target, into) is not None)
 
 
 def attribute_name(target: str, into: Into) -> str | None:

@@ -6,6 +6,7 @@ import codecs
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from tasks.clients.sources.errors import SourceError
@@ -58,19 +59,29 @@ def _refuse_utf8_taken_for_another(filesystem: Any, path: str, encoding: str, so
 
 
 def _encoding_error(filesystem: Any, path: str, encoding: str, source: str) -> SourceError:
-    offset, line = _first_fault(filesystem, path, encoding) or (0, 1)
-    fitting = [name for name in _CANDIDATES if _first_fault(filesystem, path, name) is None]
+    fault = _first_fault(filesystem, path, encoding) or _Fault(0, 1, is_after_ascii=True)
     given = encoding.removesuffix("-sig")
-    what = f"{path} is not {given}: the byte at offset {offset} (line {line}) does not fit"
+    what = f"{path} is not {given}: the byte at offset {fault.offset} (line {fault.line}) does not fit"
+    # what has read as UTF-8 beyond ASCII for a while is UTF-8, and damaged
+    is_other = fault.is_after_ascii or not given.startswith("utf")
+    fitting = [name for name in _CANDIDATES if is_other and _first_fault(filesystem, path, name) is None]
     if fitting:
         return SourceError(source, what, f"set 'encoding: {fitting[0]}', in which the whole file can be read")
     return SourceError(source, what, "the file mixes encodings or is damaged; save it anew as UTF-8")
 
 
-def _first_fault(filesystem: Any, path: str, encoding: str) -> tuple[int, int] | None:
-    """Return the byte offset and line of what does not fit an encoding; None where all of the file does."""
+@dataclass(frozen=True)
+class _Fault:
+    offset: int
+    line: int
+    is_after_ascii: bool
+    """Whether nothing but ASCII stands before it."""
+
+
+def _first_fault(filesystem: Any, path: str, encoding: str) -> _Fault | None:
+    """Return what does not fit an encoding first; None where all of the file does."""
     decoder = codecs.getincrementaldecoder(encoding)()
-    read_bytes, lines = 0, 1
+    read_bytes, lines, is_ascii = 0, 1, True
     with open_binary(filesystem, path) as binary:
         while True:
             chunk = binary.read(_CHUNK_BYTES)
@@ -79,10 +90,12 @@ def _first_fault(filesystem: Any, path: str, encoding: str) -> tuple[int, int] |
                 decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
                 within = error.start - pending
-                return read_bytes + within, lines + chunk.count(b"\n", 0, max(within, 0))
+                before = chunk[: max(within, 0)]
+                return _Fault(read_bytes + within, lines + before.count(b"\n"), is_ascii and before.isascii())
             except UnicodeError:
-                return read_bytes, lines
+                return _Fault(read_bytes, lines, is_ascii)
             if not chunk:
                 return None
             read_bytes += len(chunk)
             lines += chunk.count(b"\n")
+            is_ascii = is_ascii and chunk.isascii()
