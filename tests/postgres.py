@@ -1,7 +1,7 @@
 """A real PostgreSQL for tests, from the binaries of the ``pgserver`` wheel: on a socket of its own, gone afterwards.
 
-Import ``postgres_url`` into a test module (or its conftest) to use it. PostgreSQL refuses to run as root; the server then
-runs as ``nobody``.
+Import ``postgres_server`` and ``postgres_url`` into a conftest to use them. PostgreSQL refuses to run as root; the server
+then runs as ``nobody``.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ def _wait(folder: Path, server: subprocess.Popen[bytes]) -> None:
             psycopg.connect(host=str(folder), user="postgres", dbname="postgres").close()
         except psycopg.OperationalError as error:
             log = (folder / "log").read_text(errors="replace")
-            assert server.poll() is None, f"PostgreSQL ended at once: {log}"
-            assert time.monotonic() < deadline, f"PostgreSQL did not come up: {error}\n{log}"
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not come up:\n{log}") from error
             time.sleep(0.05)
         else:
             return

@@ -28,7 +28,10 @@ def leads(pulling: Pulling, rows: str, **options: object) -> dict[str, object]:
 
 
 def test_values_are_normalised(pulling: Pulling) -> None:
-    row = '　ＴＡＲＯ＠Ｅxample.com ,7, 山田　太郎 ,ＩＴ,"1,200",2026/4/1,はい,価格；導入事例,2026-04-01 09:00,2026-03-01 09:00\n'
+    row = (
+        '　ＴＡＲＯ＠Ｅxample.com ,7, 山田　太郎 ,ＩＴ,"1,200",2026/4/1,はい,価格；導入事例,'
+        "2026-04-01 09:00,2026-03-01 09:00\n"
+    )
     pulling.sources(leads(pulling, row))
     assert pulling.counts().values_quarantined == 0
     assert pulling.rows("select email, external_id, attributes, occurred_at, created_at from lead_records") == [
@@ -129,7 +132,8 @@ def test_a_deal_is_an_event_once_a_state(pulling: Pulling) -> None:
 
 
 def test_events_without_anybody_or_with_an_unusable_type(pulling: Pulling) -> None:
-    content = "kind,visitor,send,at\npage_view,,,2026-04-01\npage_view,,s1,2026-04-01\nPage View,v,,2026-04-01\n,v,,2026-04-01\n"
+    rows = ("page_view,,", "page_view,,s1", "Page View,v,", ",v,")
+    content = "kind,visitor,send,at\n" + "".join(f"{row},2026-04-01\n" for row in rows)
     columns = {"event_type": "kind", "visitor": "visitor", "send_id": "send", "occurred_at": "at"}
     pulling.sources(pulling.file_source(pulling.file("a.csv", content), columns=columns))
     assert pulling.counts().rows_loaded == 1
@@ -159,7 +163,8 @@ class TestConsent:
         assert pulling.rows("select count(*) from consent_records") == [(1,)]
 
     def test_a_column_grants_it_where_it_has_a_basis(self, pulling: Pulling) -> None:
-        content = "mail,basis,proof,at\na@example.com,opt_in_form,form 7,2026-04-01\nb@example.com,,,2026-04-01\nc@example.com,guess,,2026-04-01\n"
+        rows = ("a@example.com,opt_in_form,form 7", "b@example.com,,", "c@example.com,guess,")
+        content = "mail,basis,proof,at\n" + "".join(f"{row},2026-04-01\n" for row in rows)
         columns = {"email": "mail", "consent_basis": "basis", "consent_evidence": "proof", "occurred_at": "at"}
         pulling.sources(pulling.file_source(pulling.file("a.csv", content), "leads", columns=columns))
         counts = pulling.counts()
@@ -205,7 +210,7 @@ def test_an_opt_out_is_kept_however_badly_it_is_written(pulling: Pulling) -> Non
 
 
 class TestListsWithoutStamps:
-    COLUMNS = {"email": "mail", "company": "company"}  # noqa: RUF012
+    COLUMNS = {"email": "mail", "company": "company"}
 
     def pull(self, pulling: Pulling, hours: int, *rows: str) -> int:
         path = pulling.file("list.csv", "mail,company\n" + "".join(f"{row}\n" for row in rows))
@@ -216,9 +221,8 @@ class TestListsWithoutStamps:
         assert self.pull(pulling, 0, "a@example.com,A", "b@example.com,B") == 2
         assert self.pull(pulling, 1, "a@example.com,X", "b@example.com,B") == 1
         assert self.pull(pulling, 2, "a@example.com,A", "b@example.com,B") == 1
-        assert pulling.rows("select attributes['company'] from lead_records where email[1] = 'a' order by occurred_at") == [
-            ("A",), ("X",), ("A",),
-        ]  # fmt: skip
+        told = pulling.rows("select attributes['company'] from lead_records where email[1] = 'a' order by occurred_at")
+        assert told == [("A",), ("X",), ("A",)]
 
     def test_a_list_that_says_two_things_at_once_settles(self, pulling: Pulling) -> None:
         assert self.pull(pulling, 0, "a@example.com,A", "a@example.com,B") == 2

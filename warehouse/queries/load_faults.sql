@@ -35,8 +35,7 @@ with told as (
         'basis' as target,
         null as column_name,
         basis as value,
-        'a basis is opt_in_form, business_card, existing_dealings or published_address; nobody is mailed by it'
-            as reason,
+        'not a basis of consent; it grants none' as reason,
         false as is_row,
     from load_stage
     where

@@ -49,60 +49,32 @@ select
     end as occurred_at,
     case
         when fault_reason is not null
-            then {'target': null, 'column_name': fault_column, 'value': fault_value, 'reason': fault_reason}
+            then load_fault(null, fault_column, fault_value, fault_reason)
         when email is not null and not load_is_address(email)
-            then {'target': 'email', 'column_name': null, 'value': email, 'reason': 'not an e-mail address'}
+            then load_fault('email', null, email, 'not an e-mail address')
         when
             coalesce(email, external_id) is null
             and ($into != 'events' or coalesce(visitor, send_id) is null)
-            then {
-                'target': null,
-                'column_name': null,
-                'value': row_text,
-                'reason': case
-                    when $into = 'events' then 'nobody it could belong to: no email, external_id, visitor or send_id'
-                    else 'nobody it could belong to: no email and no external_id'
-                end
-            }
+            then load_fault(null, null, row_text, 'nobody it could belong to: no email, no other id')
         when $into = 'events' and event_type is null
-            then {'target': 'event_type', 'column_name': null, 'value': null, 'reason': 'no event type'}
+            then load_fault('event_type', null, null, 'no event type')
         when $into = 'events' and not regexp_matches(event_type, '^[a-z][a-z0-9_]*$')
-            then {
-                'target': 'event_type',
-                'column_name': null,
-                'value': event_type,
-                'reason': 'an event type is a lower-case name, such as page_view'
-            }
+            then load_fault('event_type', null, event_type, 'an event type is a lower-case name, such as page_view')
         when $into = 'deals' and deal_id is null
-            then {'target': 'deal_id', 'column_name': null, 'value': null, 'reason': 'no deal_id'}
+            then load_fault('deal_id', null, null, 'no deal_id')
         when $into = 'deals' and coalesce(status, '') not in ('open', 'won', 'lost')
-            then {
-                'target': 'status',
-                'column_name': null,
-                'value': status,
-                'reason': 'a deal is open, won or lost; translate others by values'
-            }
+            then load_fault('status', null, status, 'a deal is open, won or lost; translate others by values')
         when $into != 'suppressions' and $is_stamped and occurred_at_given is null
-            then {'target': 'occurred_at', 'column_name': null, 'value': null, 'reason': 'no stamp'}
+            then load_fault('occurred_at', null, null, 'no stamp')
         when $into != 'suppressions' and $is_stamped and stamped_at is null
-            then {
-                'target': 'occurred_at',
-                'column_name': null,
-                'value': occurred_at_given,
-                'reason': 'not a stamp; give date_format where it is not YYYY-MM-DD HH:MM:SS'
-            }
+            then load_fault('occurred_at', null, occurred_at_given, 'not a stamp; is date_format right?')
         when $into = 'consents' and is_granted is not null and load_boolean(is_granted) is null
-            then {'target': 'is_granted', 'column_name': null, 'value': is_granted, 'reason': 'not true or false'}
+            then load_fault('is_granted', null, is_granted, 'not true or false')
         when $into = 'consents' and coalesce(load_boolean(is_granted), true) and basis is null
-            then {'target': 'basis', 'column_name': null, 'value': null, 'reason': 'a consent needs its basis'}
+            then load_fault('basis', null, null, 'a consent needs its basis')
         when
             $into = 'consents' and basis is not null
             and basis not in ('opt_in_form', 'business_card', 'existing_dealings', 'published_address')
-            then {
-                'target': 'basis',
-                'column_name': null,
-                'value': basis,
-                'reason': 'a basis is opt_in_form, business_card, existing_dealings or published_address'
-            }
+            then load_fault('basis', null, basis, 'not a basis of consent')
     end as fault,
 from ordered

@@ -5,7 +5,7 @@ create or replace temp table load_values as
 with entries as (
     select
         row_number,
-        unnest(map_entries(typed_attributes), recursive := true),
+        unnest(map_entries(typed_attributes)) as entry,
     from load_stage
     where fault is null and cardinality(typed_attributes) > 0
 ),
@@ -13,21 +13,21 @@ with entries as (
 described as (
     select
         entries.row_number,
-        entries.key as target,
-        entries.value as given,
+        entries.entry.key as target,
+        entries.entry.value as given,
         load_columns.type,
         load_columns.allowed,
         case
-            when load_columns.type != 'choices' or list_contains(load_columns.allowed, entries.value)
-                then [entries.value]
+            when load_columns.type != 'choices' or list_contains(load_columns.allowed, entries.entry.value)
+                then [entries.entry.value]
             else
                 list_filter(
-                    list_transform(regexp_split_to_array(entries.value, '[;,、|\n]'), lambda part: trim(part)),
+                    list_transform(regexp_split_to_array(entries.entry.value, '[;,、|\n]'), lambda part: trim(part)),
                     lambda part: part != ''
                 )
         end as parts,
     from entries
-    inner join load_columns on entries.key = load_columns.target
+    inner join load_columns on entries.entry.key = load_columns.target
 ),
 
 judged as (
@@ -79,7 +79,7 @@ select
         when coalesce(unknown_choices, '') != ''
             then 'not one of the values of this field: ' || array_to_string(list_slice(allowed, 1, 20), ', ')
         when type = 'number' then 'not a number'
-        when type = 'date' then 'not a date; give date_format where it is not YYYY-MM-DD'
+        when type = 'date' then 'not a date; is date_format right?'
         when type = 'boolean' then 'not true or false'
         else 'no value in it'
     end as reason,

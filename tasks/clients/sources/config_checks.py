@@ -35,7 +35,6 @@ def checked_source(
 ) -> Source | None:
     """Return the source, or None where its entry has a fault, which is then among ``problems``."""
     before = len(problems)
-
     spot = document.spot(problems, "sources", position)
     if entry.kind not in SERVED_KINDS:
         spot.at("kind").fault(
@@ -55,10 +54,16 @@ def checked_source(
     constants = _constants(entry, columns, fields, spot)
     if file_format in EVENT_FORMATS:
         # these formats bring their own columns; what is given beside them wins
+        brought_columns = set(EVENT_FORMATS[file_format].values())
         brought = {target: column for target, column in EVENT_FORMATS[file_format].items() if target not in constants}
         columns = brought | columns
         if entry.into != "events":
             spot.at("into").fault(f"{file_format} holds events", received=f"'{entry.into}'", allowed="events")
+        for target, column in columns.items():
+            if column not in brought_columns:
+                spot.at("columns", target).fault(
+                    f"{file_format} has no column '{column}'", allowed=listed(sorted(brought_columns))
+                )
     for target in entry.values:
         if canonical_target(target, entry.into) not in columns:
             spot.at("values", target).fault(f"values are given for '{target}', which 'columns' does not map")
@@ -111,20 +116,8 @@ def _columns(entry: SourceEntry, fields: tuple[Field, ...], spot: Spot) -> dict[
 def _constants(entry: SourceEntry, columns: dict[str, str], fields: tuple[Field, ...], spot: Spot) -> dict[str, str]:
     constants: dict[str, str] = {}
     for given, value in entry.constants.items():
-        if given == "consent" and entry.into == "leads":
-            if isinstance(value, ConsentConstant):
-                constants |= {
-                    "consent_basis": value.basis,
-                    "consent_evidence": value.evidence,
-                    "consent_mail_kind": value.mail_kind,
-                }
-                option_checks.check_basis(value.basis, spot.at("constants", "consent", "basis"))
-            else:
-                spot.at("constants", "consent").fault("a consent is a mapping", received=shown(value), allowed="{basis: …, evidence: …}",
-                )  # fmt: skip
-            continue
-        if isinstance(value, ConsentConstant):
-            spot.at("constants", given).fault("only leads take a consent", allowed="a plain value")
+        if isinstance(value, ConsentConstant) or (given == "consent" and entry.into == "leads"):
+            constants |= _consent(entry, given, value, spot.at("constants", given))
             continue
         target = _checked_target(entry, "constants", given, fields, spot)
         text = str(value).lower() if isinstance(value, bool) else str(value)
@@ -133,6 +126,21 @@ def _constants(entry: SourceEntry, columns: dict[str, str], fields: tuple[Field,
     for target in columns.keys() & constants.keys():
         spot.at("constants").fault(f"'{target}' is given as a column and as a constant", hint="keep one of the two")
     return constants
+
+
+def _consent(entry: SourceEntry, given: str, value: object, spot: Spot) -> dict[str, str]:
+    if entry.into != "leads" or given != "consent":
+        spot.fault("only leads take a consent, under 'consent'", allowed="a plain value")
+    elif not isinstance(value, ConsentConstant):
+        spot.fault("a consent is a mapping", received=shown(value), allowed="{basis: …, evidence: …}")
+    else:
+        option_checks.check_constant("consent_basis", value.basis, spot.at("basis"))
+        return {
+            "consent_basis": value.basis,
+            "consent_evidence": value.evidence,
+            "consent_mail_kind": value.mail_kind,
+        }
+    return {}
 
 
 def _checked_target(entry: SourceEntry, under: str, given: str, fields: tuple[Field, ...], spot: Spot) -> str:

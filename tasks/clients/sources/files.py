@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -84,7 +84,7 @@ class FileReader:
         definition = hashlib.sha256(self._source.model_dump_json(exclude=fields).encode()).hexdigest()[:16]
         if isinstance(filesystem, LocalFileSystem):
             # a time of change cannot be set back, so a same-sized edit with an old time is seen too
-            stat = os.stat(path)
+            stat = Path(path).stat()
             return f"{definition}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}"
         return f"{definition}:{filesystem.ukey(path)}"
 

@@ -71,9 +71,11 @@ def _check_file(entry: SourceEntry, file_format: FileFormat | None, spot: Spot) 
     if not entry.path:
         spot.at("kind").fault("'path' is missing", hint="add 'path: /folder/*.csv'")
     elif file_format is None:
-        spot.at("path").fault("the format cannot be told from the path", allowed=listed(SUFFIXES),
+        spot.at("path").fault(
+            "the format cannot be told from the path",
+            allowed=listed(SUFFIXES),
             hint="add 'format: …'; known: csv, tsv, xlsx, jsonl, parquet, access_log, sendgrid_events",
-        )  # fmt: skip
+        )
     if entry.header is False and entry.names is None:
         spot.at("header").fault("a file without a header needs names", hint="add 'names: [first, second, …]'")
     if entry.names is not None and len(set(entry.names)) < len(entry.names):
@@ -82,9 +84,12 @@ def _check_file(entry: SourceEntry, file_format: FileFormat | None, spot: Spot) 
         codecs.lookup(entry.encoding)
     except LookupError:
         known = ("utf-8", "utf-8-sig", "utf-16", "cp932", "euc_jp", "iso2022_jp")
-        spot.at("encoding").fault("an unknown encoding", received=shown(entry.encoding), allowed=listed(known),
+        spot.at("encoding").fault(
+            "an unknown encoding",
+            received=shown(entry.encoding),
+            allowed=listed(known),
             hint=did_you_mean(entry.encoding, known),
-        )  # fmt: skip
+        )
 
 
 def _check_shared(entry: SourceEntry, spot: Spot) -> None:
@@ -98,9 +103,10 @@ def _check_shared(entry: SourceEntry, spot: Spot) -> None:
             duckdb.execute("select try_strptime('', ?)", [entry.date_format])
         except duckdb.Error:
             spot.at("date_format").fault(
-                "not a format of stamps", received=shown(entry.date_format),
+                "not a format of stamps",
+                received=shown(entry.date_format),
                 allowed="such as '%d/%m/%Y %H:%M', epoch (seconds) or epoch_ms",
-            )  # fmt: skip
+            )
 
 
 def lookback_of(entry: SourceEntry) -> timedelta | int | None:
@@ -108,17 +114,15 @@ def lookback_of(entry: SourceEntry) -> timedelta | int | None:
     return parse_duration(entry.lookback) if isinstance(entry.lookback, str) else entry.lookback
 
 
-def check_basis(basis: str, spot: Spot) -> None:
-    """Report a basis of consent that the law does not know."""
-    check_constant("consent_basis", basis, spot)
-
-
 def check_constant(target: str, value: str, spot: Spot) -> None:
     """Report a constant that no row of its target could hold."""
     allowed = _ALLOWED.get(target)
     if allowed is not None and value not in allowed:
-        spot.fault(f"no {target.replace('_', ' ')} is called so", received=shown(value), allowed=listed(allowed),
+        spot.fault(
+            f"no {target.replace('_', ' ')} is called so",
+            received=shown(value),
+            allowed=listed(allowed),
             hint=did_you_mean(value, allowed),
-        )  # fmt: skip
+        )
     if target == "event_type" and not _EVENT_TYPE.fullmatch(value):
         spot.fault("an event type is a lower-case name", received=shown(value), allowed="such as page_view")

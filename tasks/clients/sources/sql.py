@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from tasks.clients.sources.models import Source
 from tasks.clients.sources.watermarks import Cursor, Watermark
 
 _DEFAULT_LOOKBACK = timedelta(minutes=10)
-_EARLIEST = datetime(1970, 1, 1)
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)  # without a zone it compares with any stamp or date
 _CONNECT_TIMEOUT_SECONDS = 10
 
 

@@ -17,7 +17,8 @@ Kind = Literal["stamp", "date", "number", "text"]
 
 _TEXT_STAMP = re.compile(
     r"(?P<date>\d{4}(?P<dash>[-/])\d{2}[-/]\d{2})"
-    r"(?:(?P<gap>[ T])(?P<minutes>\d{2}:\d{2})(?P<seconds>:\d{2})?(?P<fraction>\.\d{1,6})?\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?)?"
+    r"(?:(?P<gap>[ T])(?P<minutes>\d{2}:\d{2})(?P<seconds>:\d{2})?(?P<fraction>\.\d{1,6})?"
+    r"\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?)?"
 )
 
 

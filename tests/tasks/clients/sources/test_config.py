@@ -145,3 +145,9 @@ def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
 def test_no_sources_are_fine(tmp_path: Path) -> None:
     (tmp_path / "sources.yaml").write_text("sources: []\n", encoding="utf-8")
     assert load_sources(tmp_path / "sources.yaml", FIELDS) == ()
+
+
+def test_formats_of_events_have_columns_of_their_own(tmp_path: Path) -> None:
+    text = "sources:\n  - {name: a, kind: file, path: a.log, into: events, columns: {visitor: ip, properties.x: status}}\n"
+    (fault,) = faults(tmp_path, text)
+    assert "access_log has no column 'ip'" in fault

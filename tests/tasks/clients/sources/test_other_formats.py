@@ -12,7 +12,10 @@ import pyarrow.parquet as pq
 
 from tests.tasks.pulling import Pulling
 
-LINE = '192.0.2.7 - - [01/Apr/2026:09:00:00 +0900] "GET /price?x=1 HTTP/1.1" 200 512 "https://www.example.com/" "Browser/1.0"'
+LINE = (
+    '192.0.2.7 - - [01/Apr/2026:09:00:00 +0900] "GET /price?x=1 HTTP/1.1" 200 512'
+    ' "https://www.example.com/" "Browser/1.0"'
+)
 
 
 def test_excel(pulling: Pulling) -> None:

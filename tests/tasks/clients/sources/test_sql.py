@@ -1,4 +1,4 @@
-"""Databases: types, watermark and late commits in SQLite and in a real PostgreSQL, and what is said when one is down."""
+"""Databases: types, watermark and late commits in SQLite and in a real PostgreSQL, and what a dead one says."""
 
 from __future__ import annotations
 

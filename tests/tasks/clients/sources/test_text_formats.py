@@ -61,7 +61,7 @@ def test_rows_of_another_width_go_to_quarantine_with_their_line(pulling: Pulling
     assert pulling.quarantine() == [
         ("a.csv", 4, None, "2,v,2026-04-01 09:00:00", "4 columns expected, 3 found"),
         ("a.csv", 6, None, "3,v,2026-04-01 09:00:00,/c,x", "4 columns expected, 5 found"),
-        ("a.csv", 7, "ts", "bad", "not a stamp; give date_format where it is not YYYY-MM-DD HH:MM:SS"),
+        ("a.csv", 7, "ts", "bad", "not a stamp; is date_format right?"),
     ]
     assert pulling.rows("select url from events") == [("/a\n/b",)]
 
@@ -107,7 +107,8 @@ def test_json_lines(pulling: Pulling) -> None:
         '{"id": 8, "at": "2026-04-01T00:00:00Z"}\n'
     )
     columns = {
-        "event_id": "id", "visitor": "who.cookie", "occurred_at": "at", "properties.tags": "tags", "properties.ok": "ok",
+        "event_id": "id", "visitor": "who.cookie", "occurred_at": "at",
+        "properties.tags": "tags", "properties.ok": "ok",
     }  # fmt: skip
     pulling.sources(pulling.file_source(pulling.file("a.jsonl", content), columns=columns))
     assert pulling.counts().rows_quarantined == 3
