@@ -148,6 +148,8 @@ def test_no_sources_are_fine(tmp_path: Path) -> None:
 
 
 def test_formats_of_events_have_columns_of_their_own(tmp_path: Path) -> None:
-    text = "sources:\n  - {name: a, kind: file, path: a.log, into: events, columns: {visitor: ip, properties.x: status}}\n"
+    text = (
+        "sources:\n  - {name: a, kind: file, path: a.log, into: events, columns: {visitor: ip, properties.x: status}}\n"
+    )
     (fault,) = faults(tmp_path, text)
     assert "access_log has no column 'ip'" in fault
