@@ -8,7 +8,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.hand_off_leads import hand_off
-from flows.runtime import as_only_writer, instant
+from flows.runtime import as_only_writer
 from tasks import steps
 
 
@@ -17,16 +17,15 @@ def daily_handoff_and_kpi(as_of: datetime | None = None, home: Path | None = Non
     """Hand off what no cycle has, build the KPI tables, and publish them.
 
     Args:
-        as_of: The instant of the run; default now.
+        as_of: The instant of the run; default now, once its turn has come.
         home: Where the files stand; default ``NURTURE_HOME``.
 
     Returns:
         The published file.
     """
-    as_of = instant(as_of)
-    with as_only_writer():
-        steps.recompute_leads(home, as_of)
-        hand_off(home, as_of)
-        published = steps.publish_kpis(home, as_of)
-    steps.show_figures(published, as_of)
+    with as_only_writer(as_of) as at:
+        steps.recompute_leads(home, at)
+        hand_off(home, at)
+        published = steps.publish_kpis(home, at)
+    steps.show_figures(published, at)
     return published

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.runtime import as_only_writer, instant
+from flows.runtime import as_only_writer
 from tasks import steps
 
 
@@ -16,14 +16,14 @@ def hand_off_leads(as_of: datetime | None = None, home: Path | None = None) -> d
     """Decide which leads go to sales, write them to the SFA, tell the owners, and read the follow-up.
 
     Args:
-        as_of: The instant of the run; default now.
+        as_of: The instant of the run; default now, once its turn has come.
         home: Where the ledger stands; default ``NURTURE_HOME``.
 
     Returns:
         Counts: ``handoffs``, ``refused``, ``notices``, ``notices_sent``, ``follow_ups``.
     """
-    with as_only_writer():
-        return hand_off(home, instant(as_of))
+    with as_only_writer(as_of) as at:
+        return hand_off(home, at)
 
 
 def hand_off(home: Path | None, as_of: datetime) -> dict[str, int]:

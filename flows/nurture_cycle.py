@@ -10,7 +10,7 @@ from prefect import flow
 
 from flows.hand_off_leads import hand_off
 from flows.pull_behavior import fail_on_unread_sources
-from flows.runtime import as_only_writer, instant
+from flows.runtime import as_only_writer
 from tasks import steps
 
 
@@ -22,20 +22,19 @@ def nurture_cycle(as_of: datetime | None = None, home: Path | None = None) -> di
     opt-outs is silent: someone may have opted out there.
 
     Args:
-        as_of: The instant of the run; default now.
+        as_of: The instant of the run; default now, once its turn has come.
         home: Where the files stand; default ``NURTURE_HOME``.
 
     Raises:
         RunError: A source could not be read.
     """
-    as_of = instant(as_of)
     result: dict[str, Any] = {}
-    with as_only_writer():
-        report = steps.pull_sources(home, as_of)
-        result["leads"] = steps.recompute_leads(home, as_of)
+    with as_only_writer(as_of) as at:
+        report = steps.pull_sources(home, at)
+        result["leads"] = steps.recompute_leads(home, at)
         if not report.has_consent_failure:
-            result["decisions"] = steps.plan_sends(home, as_of)
-            result["delivered"] = steps.deliver_sends(home, as_of)
-        result["handoff"] = hand_off(home, as_of)
+            result["decisions"] = steps.plan_sends(home, at)
+            result["delivered"] = steps.deliver_sends(home, at)
+        result["handoff"] = hand_off(home, at)
     fail_on_unread_sources(report)
     return result

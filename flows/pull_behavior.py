@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.runtime import as_only_writer, instant
+from flows.runtime import as_only_writer
 from tasks import steps
 from tasks.errors import RunError
 from tasks.pull import PullReport
@@ -18,14 +18,14 @@ def pull_behavior(as_of: datetime | None = None, home: Path | None = None) -> Pu
     """Read what is new in every source into the warehouse.
 
     Args:
-        as_of: The instant of the run; default now.
+        as_of: The instant of the run; default now, once its turn has come.
         home: Where the warehouse stands; default ``NURTURE_HOME``.
 
     Raises:
         RunError: A source could not be read; the others were.
     """
-    with as_only_writer():
-        report = steps.pull_sources(home, instant(as_of))
+    with as_only_writer(as_of) as at:
+        report = steps.pull_sources(home, at)
     fail_on_unread_sources(report)
     return report
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.runtime import as_only_writer, instant
+from flows.runtime import as_only_writer
 from tasks import steps
 
 
@@ -16,11 +16,11 @@ def recompute_leads(as_of: datetime | None = None, home: Path | None = None) -> 
     """Derive leads, scores, tiers, stages and segments from facts and rules.
 
     Args:
-        as_of: The instant of the run; default now.
+        as_of: The instant of the run; default now, once its turn has come.
         home: Where the warehouse stands; default ``NURTURE_HOME``.
 
     Returns:
         Leads by tier.
     """
-    with as_only_writer():
-        return steps.recompute_leads(home, instant(as_of))
+    with as_only_writer(as_of) as at:
+        return steps.recompute_leads(home, at)

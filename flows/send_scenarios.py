@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.runtime import as_only_writer, instant
+from flows.runtime import as_only_writer
 from tasks import steps
 
 
@@ -16,14 +16,13 @@ def send_scenarios(as_of: datetime | None = None, home: Path | None = None) -> d
     """Decide what is due, and deliver it.
 
     Args:
-        as_of: The instant of the run; default now.
+        as_of: The instant of the run; default now, once its turn has come.
         home: Where the ledger stands; default ``NURTURE_HOME``.
 
     Returns:
         ``decisions`` and ``delivered``, each by name.
     """
-    as_of = instant(as_of)
-    with as_only_writer():
-        decisions = steps.plan_sends(home, as_of)
-        delivered = steps.deliver_sends(home, as_of)
+    with as_only_writer(as_of) as at:
+        decisions = steps.plan_sends(home, at)
+        delivered = steps.deliver_sends(home, at)
     return {"decisions": decisions, "delivered": delivered}
