@@ -38,7 +38,9 @@ HomeOption = Annotated[
 ]
 AsOfOption = Annotated[
     str | None,
-    typer.Option("--as-of", help="Instant of the run, ISO 8601 with offset, e.g. 2026-04-01T09:00:00+09:00. Default: now."),
+    typer.Option(
+        "--as-of", help="Instant of the run, ISO 8601 with offset, e.g. 2026-04-01T09:00:00+09:00. Default: now."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -60,7 +62,8 @@ def check(home: HomeOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         print(json.dumps([asdict(problem) for problem in problems], ensure_ascii=False))
     for problem in problems:
-        _errors.print(f"{'warning' if problem.is_warning else 'error'}: {problem}", style=None, markup=False, soft_wrap=True)
+        kind = "warning" if problem.is_warning else "error"
+        _errors.print(f"{kind}: {problem}", markup=False, highlight=False, soft_wrap=True)
     if errors:
         raise typer.Exit(2)
     if not as_json and rules is not None:
@@ -172,7 +175,8 @@ def _run(flow: Flow[..., Any], as_of: str | None, home: Path | None, as_json: bo
         call: Callable[..., Any] = flow if os.environ.get("PREFECT_API_URL") else flow.fn
         result = call(as_of=_instant(as_of), home=settings.home if home is not None else None)
     if as_json:
-        print(json.dumps(asdict(result) if is_dataclass(result) and not isinstance(result, type) else result, default=str))
+        plain = asdict(result) if is_dataclass(result) and not isinstance(result, type) else result
+        print(json.dumps(plain, default=str, ensure_ascii=False))
     elif not isinstance(result, Path):
         _print_result(result)
     return result
@@ -189,7 +193,9 @@ def _print_result(result: Any) -> None:
             print("no sources are named in sources.yaml")
         return
     for name, value in result.items():
-        print(f"{name}: {', '.join(f'{key} {number}' for key, number in value.items()) or '—'}" if isinstance(value, dict) else f"{name}: {value}")
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {number}" for key, number in value.items()) or "nothing"
+        print(f"{name}: {value}")
 
 
 def _settings(home: Path | None) -> Settings:

@@ -1,8 +1,8 @@
 """The demo: a simulated company lives through some weeks against the real flows and a stand-in SendGrid.
 
 Its CRM, its access logs and SendGrid's events are files and a database as any company has them, read through a
-``sources.yaml`` as any other. Time is simulated: every cycle runs as of its own instant, and the stand-in's clock with it.
-The same seed gives the same company, mails and figures.
+``sources.yaml`` as any other. Time is simulated: every cycle runs as of its own instant, and so does the stand-in. The
+same seed gives the same company, mails and figures.
 """
 
 from __future__ import annotations

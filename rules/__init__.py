@@ -1,0 +1,1 @@
+"""What marketing may change, as data, and the pure code that reads and checks it."""

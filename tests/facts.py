@@ -56,7 +56,11 @@ def add_consent(connection: duckdb.DuckDBPyConnection, email: str, when: datetim
 
 
 def add_suppression(
-    connection: duckdb.DuckDBPyConnection, email: str, when: datetime, blocks: str = "marketing", reason: str = "opt_out"
+    connection: duckdb.DuckDBPyConnection,
+    email: str,
+    when: datetime,
+    blocks: str = "marketing",
+    reason: str = "opt_out",
 ) -> None:
     """A reason not to mail an address."""
     connection.execute(

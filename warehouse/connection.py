@@ -40,7 +40,8 @@ def open_ledger(
     if with_warehouse and not settings.warehouse.exists():
         with open_warehouse(settings):
             pass
-    with _open(settings, settings.ledger, "ledger", read_only, settings.warehouse if with_warehouse else None) as connection:
+    attached = settings.warehouse if with_warehouse else None
+    with _open(settings, settings.ledger, "ledger", read_only, attached) as connection:
         yield connection
 
 

@@ -93,8 +93,9 @@ def _hand_off(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: date
             cause_event_id,
             caused_at,
             $owners[
-                1 + ((select count(*) from handoffs) + row_number() over (order by caused_at, lead_id, cause_event_id) - 1)
-                % len($owners)
+                1 + (
+                    (select count(*) from handoffs) + row_number() over (order by caused_at, lead_id, cause_event_id) - 1
+                ) % len($owners)
             ],
             $as_of,
             caused_at + $limit,
@@ -166,7 +167,8 @@ def _give_notice(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: d
 
 def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     row = connection.execute(
-        "select (select count(*) from handoffs), (select count(*) from handoff_decisions), (select count(*) from notices)"
+        "select (select count(*) from handoffs), (select count(*) from handoff_decisions),"
+        " (select count(*) from notices)"
     ).fetchone()
     assert row is not None
     return dict(zip(("handoffs", "refused", "notices"), row, strict=True))

@@ -52,7 +52,7 @@ def publish(settings: Settings, as_of: datetime) -> Path:
         finally:
             connection.close()
         _make_durable(fresh)
-        os.replace(fresh, target)
+        fresh.replace(target)
     finally:
         fresh.unlink(missing_ok=True)
     return target

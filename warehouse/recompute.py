@@ -56,9 +56,7 @@ def recompute(
     return dict(connection.execute("select tier, count(*) from leads group by tier").fetchall())
 
 
-def create_table(
-    connection: duckdb.DuckDBPyConnection, name: str, query: str, values: Mapping[str, object]
-) -> None:
+def create_table(connection: duckdb.DuckDBPyConnection, name: str, query: str, values: Mapping[str, object]) -> None:
     """Make table ``name`` what ``query`` selects, binding those of ``values`` that it mentions."""
     wanted = set(_PARAMETER.findall(query))
     connection.execute(f"create or replace table {name} as {query}", {key: values[key] for key in wanted})

@@ -28,7 +28,10 @@ from rules.models import (
     TierCondition,
 )
 
-_EVERYONE = "select $segment as segment, lead_id, created_at as entered_at, null::timestamptz as left_at from lead_starts"
+_EVERYONE = """
+select $segment as segment, lead_id, created_at as entered_at, null::timestamptz as left_at
+from lead_starts
+"""
 
 
 def compile_segment(segment: Segment, fields: Mapping[str, Field]) -> tuple[str, dict[str, object]]:
@@ -94,12 +97,14 @@ where holds
 
 def compared_fields(segments: tuple[Segment, ...]) -> list[str]:
     """The fields whose values segments compare as text."""
-    return sorted({
-        condition.field
-        for segment in segments
-        for condition in _leaves(segment.where)
-        if isinstance(condition, FieldCondition)
-    })
+    return sorted(
+        {
+            condition.field
+            for segment in segments
+            for condition in _leaves(segment.where)
+            if isinstance(condition, FieldCondition)
+        }
+    )
 
 
 def _leaves(condition: Condition | None) -> Iterator[Condition]:
@@ -175,7 +180,8 @@ class _Compiler:
             holds, seed = self._field_test(condition), "false"
         return (
             f"select lead_id, created_at as instant, {{atom}} as atom, 0 as rank, {seed} as holds from lead_starts"
-            f" union all select lead_id, valid_from as instant, {{atom}} as atom, 1 as rank, coalesce({holds}, false) as holds"
+            " union all select lead_id, valid_from as instant, {atom} as atom, 1 as rank,"
+            f" coalesce({holds}, false) as holds"
             " from lead_attribute_history left join attribute_forms using (value)"
             f" where field = {self._bind(condition.field)}"
         )

@@ -135,7 +135,7 @@ def _upsert(
         connection.execute(table.insert(), new)
     old = [{f"old_{name}": value for name, value in row.items()} for row in rows if row[key] in known]
     if update and old:
-        values = {name: sa.bindparam(f"old_{name}") for name in rows[0] if name != key}
+        values: dict[str, Any] = {name: sa.bindparam(f"old_{name}") for name in rows[0] if name != key}
         connection.execute(table.update().where(table.c[key] == sa.bindparam(f"old_{key}")).values(values), old)
 
 

@@ -175,7 +175,11 @@ def test_a_rate_limit_is_waited_for(world: World) -> None:
     world.stand_in.faults.set([Fault("status", status=429, headers={"X-RateLimit-Reset": "0.1"}, times=2)])
     world.send(rules(THANKS), at(1))
     assert len(world.accepted()) == 1
-    assert world.ledger("select outcome from attempts order by outcome") == [("accepted",), ("not_sent",), ("not_sent",)]
+    assert world.ledger("select outcome from attempts order by outcome") == [
+        ("accepted",),
+        ("not_sent",),
+        ("not_sent",),
+    ]
 
 
 def test_a_request_that_vanished_after_it_was_taken_is_unknown_until_events_tell(world: World) -> None:

@@ -74,7 +74,7 @@ select
         when not due.is_first_of_lead then 'duplicate_address'
         when not due.is_first then 'superseded'
         when due.due_at + $expires_after < $as_of then 'expired'
-        when due.stage is not null and due.stage is distinct from due.current_stage then 'exited'
+        when due.stage is not null and due.stage != coalesce(due.current_stage, '') then 'exited'
         when not exists (
             select 1
             from warehouse.segment_members

@@ -4,7 +4,30 @@
 -- The ordinal tells identical rows of one file apart, so that each counts, and counts once however often it is read.
 -- Few rows have a like: only those are numbered, since numbering all would sort the whole load.
 create or replace temp table load_stage as
-with parsed as (
+with hashed as (
+    select
+        row_number,
+        file,
+        md5(coalesce(record_key, row_text, '')) as row_hash,
+    from load_incoming
+),
+
+repeated as (
+    select file, row_hash
+    from hashed
+    group by file, row_hash
+    having count(*) > 1
+),
+
+ordinals as (
+    select
+        hashed.row_number,
+        row_number() over (partition by hashed.file, hashed.row_hash order by hashed.row_number) as ordinal,
+    from hashed
+    inner join repeated on hashed.row_hash = repeated.row_hash and hashed.file is not distinct from repeated.file
+),
+
+parsed as (
     select
         * exclude (occurred_at, created_at),
         occurred_at as occurred_at_given,
@@ -13,21 +36,6 @@ with parsed as (
         load_stamp(load_stamp_text(occurred_at, $date_format, $epoch_unit), $timezone) as parsed_at,
         load_stamp(load_stamp_text(created_at, $date_format, $epoch_unit), $timezone) as parsed_created_at,
     from load_incoming
-),
-
-repeated as (
-    select file, row_hash
-    from parsed
-    group by file, row_hash
-    having count(*) > 1
-),
-
-ordinals as (
-    select
-        parsed.row_number,
-        row_number() over (partition by parsed.file, parsed.row_hash order by parsed.row_number) as ordinal,
-    from parsed
-    inner join repeated on parsed.row_hash = repeated.row_hash and parsed.file is not distinct from repeated.file
 ),
 
 ordered as (

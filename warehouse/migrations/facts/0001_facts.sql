@@ -17,7 +17,7 @@ create table events (
     properties map(varchar, varchar)
 );
 comment on table events is 'One behaviour at an instant, as its source told it. Immutable.';
-comment on column events.event_id is 'The source''s own id, else a hash of source, row and ordinal among identical rows of a file.';
+comment on column events.event_id is 'The source''s own id, else a hash of source, row and ordinal among its like.';
 comment on column events.occurred_at is 'When it happened (UTC).';
 comment on column events.received_at is 'The as_of of the pull that brought it: before this instant nobody here knew.';
 comment on column events.email is 'Normalised address, where the source gives one.';
@@ -79,7 +79,7 @@ create table suppression_records (
     occurred_at timestamptz not null,
     received_at timestamptz not null
 );
-comment on table suppression_records is 'One reason not to mail an address: an opt-out blocks marketing, a dead address all.';
+comment on table suppression_records is 'One reason not to mail an address: all mail, or marketing only.';
 
 create table quarantine (
     quarantine_id varchar primary key,

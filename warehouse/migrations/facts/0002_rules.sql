@@ -15,7 +15,9 @@ create table rule_scoring (
 );
 create table rule_tiers (tier varchar, label varchar, minimum_score integer);
 create table rule_stages (stage varchar, label varchar, position integer);
-create table rule_stage_entries (stage varchar, position integer, event_type varchar, page_group varchar, asset_group varchar);
+create table rule_stage_entries (
+    stage varchar, position integer, event_type varchar, page_group varchar, asset_group varchar
+);
 create table rule_segments (segment varchar, label varchar, position integer);
 create table rule_steps (
     scenario varchar,

@@ -46,7 +46,8 @@ happenings as (
     union all
     select stage_stays.stage, done.happened_at, done.what, done.number
     from (
-        select lead_id, caused_at as at_stage, handed_off_at as happened_at, 'handoffs' as what, 1 as number from handoffs
+        select lead_id, caused_at as at_stage, handed_off_at as happened_at, 'handoffs' as what, 1 as number
+        from handoffs
         union all
         select lead_id, caused_at as at_stage, first_contact_at as happened_at, 'meetings' as what, 1 as number
         from handoffs

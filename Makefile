@@ -1,0 +1,45 @@
+# Everything a newcomer, a developer and CI run. Each target builds .venv from the lock file first.
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench soak lock clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: .venv/installed ## a simulated company lives through some weeks; ends with its figures
+	$(BIN)/nurture demo --home var/demo
+
+test: .venv/installed ## every test, with a real Prefect server, PostgreSQL and a stand-in SendGrid
+	$(BIN)/python -m pytest
+
+lint: .venv/installed ## style, types, import directions, SQL
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --disable-progress-bar warehouse
+
+format: .venv/installed ## put code into the house's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/installed ## measure, as ratios to floors measured in the same run
+	$(BIN)/python -m benchmarks.run
+
+soak: .venv/installed ## long kill tests
+	NURTURE_SOAK=1 $(BIN)/python -m pytest tests/soak
+
+lock: ## resolve the dependencies anew into requirements.lock (needs uv)
+	uv pip compile pyproject.toml --extra dev --extra postgres --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --no-config --upgrade -o requirements.lock
+
+clean: ## remove what make built
+	rm -rf .venv var/demo

@@ -1,0 +1,195 @@
+"""Hot leads and requests reach sales once, with 48 hours from the cause, and sales' answers come back."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from rules.models import SalesAction
+from sandbox.sendgrid import Fault
+from tasks.errors import RunError
+from tests.facts import START, add_consent, add_event, add_lead, add_suppression, at
+from tests.rule_sets import CONSULTATION, PRICE_VIEW, rule_set
+from tests.world import World, stand_in
+
+RULES = rule_set(active_from=START)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with stand_in(tmp_path) as server:
+        yield World(tmp_path, server)
+
+
+def lead(world: World, email: str) -> None:
+    world.facts(
+        lambda connection: add_lead(connection, email, name="山田太郎", company="株式会社山田", title="営業部長")
+    )
+
+
+def event(world: World, event_type: str, when, email: str, **values: str) -> None:
+    world.facts(lambda connection: add_event(connection, event_type, when, email=email, **values))
+
+
+def make_hot(world: World, email: str, first_view) -> None:
+    for hour in range(4):  # 4 x 15 points: hot with the fourth
+        event(world, "page_view", first_view + timedelta(hours=hour), email, url="/price")
+
+
+def sfa(world: World, query: str, *values: object) -> list[tuple]:
+    with sqlite3.connect(world.home / "sfa.db") as connection:
+        rows = connection.execute(query, values).fetchall()
+        connection.commit()
+    return rows
+
+
+def test_a_score_that_reaches_fifty_is_handed_off_with_48_hours_from_that_instant(world: World) -> None:
+    lead(world, "a@example.com")
+    make_hot(world, "a@example.com", at(1))
+    world.hand_off(RULES, at(2))
+    reached = at(1, hours=3)
+    assert world.ledger("select cause, caused_at, due_at, handed_off_at, status, owner from handoffs") == [
+        ("hot", reached, reached + timedelta(hours=48), at(2), "new", "sato")
+    ]
+    (accepted,) = world.accepted()
+    assert accepted["to"] == "sato@example.com"
+    (mail,) = world.stand_in.mailbox.mails
+    assert "株式会社山田 山田太郎 様" in mail.subject
+    assert "60点" in mail.text
+    assert "初回連絡の期限: 4月4日 12:00" in mail.text
+    ((brief,),) = sfa(world, "select brief from handoffs")
+    assert "価格ページ(+15点)" in brief
+    assert sfa(world, "select name, score, tier from leads") == [("山田太郎", 60, "hot")]
+
+
+def test_running_again_hands_off_and_tells_nobody_again(world: World) -> None:
+    lead(world, "a@example.com")
+    make_hot(world, "a@example.com", at(1))
+    for _ in range(3):
+        world.hand_off(RULES, at(2))
+    world.hand_off(RULES, at(3))
+    assert len(world.accepted()) == 1
+    assert len(sfa(world, "select * from handoffs")) == 1
+
+
+def test_a_request_is_handed_off_always_even_after_an_opt_out_and_a_handoff(world: World) -> None:
+    lead(world, "a@example.com")
+    make_hot(world, "a@example.com", at(1))
+    world.facts(lambda connection: add_suppression(connection, "a@example.com", at(1)))
+    world.hand_off(RULES, at(2))
+    event(world, "consultation_request", at(2.5), "a@example.com")
+    world.hand_off(RULES, at(3))
+    assert world.ledger("select cause, caused_at from handoffs order by caused_at") == [
+        ("hot", at(1, hours=3)),
+        ("consultation", at(2.5)),
+    ]
+    assert len(world.accepted()) == 2
+
+
+def test_one_event_that_is_both_a_request_and_the_fiftieth_point_makes_one_handoff(world: World) -> None:
+    lead(world, "a@example.com")
+    for hour in range(2):
+        event(world, "page_view", at(1, hours=hour), "a@example.com", url="/price")
+    event(world, "consultation_request", at(1, hours=5), "a@example.com")
+    world.hand_off(RULES, at(2))
+    assert world.ledger("select cause from handoffs") == [("consultation",)]
+    assert world.ledger("select count(*) from handoff_decisions") == [(0,)]
+
+
+def test_a_score_soon_after_a_handoff_is_refused_with_its_reason(world: World) -> None:
+    lead(world, "a@example.com")
+    event(world, "consultation_request", at(1), "a@example.com")
+    make_hot(world, "a@example.com", at(2))
+    world.hand_off(RULES, at(3))
+    assert world.ledger("select cause from handoffs") == [("consultation",)]
+    assert world.ledger("select cause, decision from handoff_decisions") == [("hot", "already_handed_off")]
+
+
+def test_a_notice_without_handoff_is_told_once_and_owners_take_turns(world: World) -> None:
+    action = SalesAction(kind="notify", id="third", label="価格ページ3回閲覧", on=PRICE_VIEW, on_count=3, source="test")
+    rules = rule_set(active_from=START, sales_actions=(action,))
+    for name in ("a", "b"):
+        lead(world, f"{name}@example.com")
+        for hour in range(3):
+            event(world, "page_view", at(1, hours=hour), f"{name}@example.com", url="/price")
+    world.hand_off(rules, at(2))
+    world.hand_off(rules, at(2))
+    assert world.ledger("select count(*) from handoffs") == [(0,)]
+    assert sorted(mail["to"] for mail in world.accepted()) == ["sato@example.com", "suzuki@example.com"]
+
+
+def test_what_was_past_when_the_rules_were_switched_on_calls_nobody(world: World) -> None:
+    lead(world, "a@example.com")
+    make_hot(world, "a@example.com", at(-200))
+    event(world, "consultation_request", at(-100), "a@example.com")
+    world.hand_off(rule_set(), at(1))
+    assert world.ledger("select count(*) from handoffs") == [(0,)]
+    assert world.accepted() == []
+
+
+def test_sales_answers_come_back_and_the_limit_does_not_move(world: World) -> None:
+    lead(world, "a@example.com")
+    event(world, "consultation_request", at(1), "a@example.com")
+    world.hand_off(RULES, at(1.1))
+    called = at(4).isoformat()
+    sfa(world, "update handoffs set status = 'contacted', first_contact_at = ?", called)
+    world.hand_off(RULES, at(4.1))
+    sfa(world, "update handoffs set status = 'returned', outcome = 'returned', reject_reason = '時期尚早'")
+    world.hand_off(RULES, at(5))
+    assert world.ledger("select status, first_contact_at, due_at, reject_reason from handoffs") == [
+        ("returned", at(4), at(3), "時期尚早")
+    ]
+
+
+def test_a_notice_whose_answer_was_lost_is_not_repeated_once_events_tell(world: World) -> None:
+    lead(world, "a@example.com")
+    event(world, "consultation_request", at(1), "a@example.com")
+    world.stand_in.faults.set([Fault("reset_after")])
+    world.hand_off(RULES, at(1))
+    assert world.ledger("select state from notices") == [("unknown",)]
+    world.pull_provider_events(at(1.1))
+    world.hand_off(RULES, at(1.1))
+    assert world.ledger("select state from notices") == [("accepted",)]
+    assert len(world.accepted()) == 1
+    assert world.ledger("select count(*) from handoffs") == [(1,)]
+
+
+def test_a_provider_event_about_a_sales_rep_makes_no_lead(world: World) -> None:
+    lead(world, "a@example.com")
+    event(world, "consultation_request", at(1), "a@example.com")
+    world.hand_off(RULES, at(1))
+    world.pull_provider_events(at(1.1))
+    world.recompute(RULES, at(1.2))
+    from warehouse.connection import open_warehouse
+
+    with open_warehouse(world.settings) as connection:
+        assert connection.execute("select email from leads").fetchall() == [("a@example.com",)]
+
+
+def test_an_sfa_that_is_down_loses_nothing(world: World) -> None:
+    lead(world, "a@example.com")
+    event(world, "consultation_request", at(1), "a@example.com")
+    good = world.settings
+    world.settings = good.model_copy(
+        update={"sfa_url": type(good.secret_key)("postgresql+psycopg://nobody:hunter2@127.0.0.1:1/none")}
+    )
+    with pytest.raises(RunError, match="SFA database") as raised:
+        world.hand_off(RULES, at(1))
+    assert "hunter2" not in str(raised.value)
+    world.settings = good
+    world.hand_off(RULES, at(1))
+    assert len(sfa(world, "select * from handoffs")) == 1
+
+
+def test_consent_is_not_asked_for_a_handoff(world: World) -> None:
+    lead(world, "a@example.com")
+    world.facts(lambda connection: add_consent(connection, "other@example.com"))
+    event(world, "consultation_request", at(1), "a@example.com")
+    world.hand_off(rule_set(active_from=START, sales_actions=(
+        SalesAction(kind="handoff", id="consultation", label="個別相談", on=CONSULTATION, source="test"),
+    )), at(1))  # fmt: skip
+    assert world.ledger("select count(*) from handoffs") == [(1,)]
