@@ -136,9 +136,7 @@ def test_ids_named_together_are_one_lead_whatever_the_order(warehouse) -> None:
     assert rows(warehouse, "select count(distinct lead_id), count(*) from lead_identities") == [(2, 6)]
     (lead_id,) = rows(warehouse, "select lead_id from leads where email = 'b@example.com'")[0]
     assert rows(warehouse, "select alias_lead_id = lead_id from lead_identities where identity = 'email:a@example.com'")
-    assert lead_id == rows(
-        warehouse, "select distinct lead_id from lead_identities where identity = 'id:sfa:9'"
-    )[0][0]
+    assert lead_id == rows(warehouse, "select distinct lead_id from lead_identities where identity = 'id:sfa:9'")[0][0]
 
 
 def test_an_opt_out_holds_for_the_whole_lead_until_the_person_comes_back(warehouse) -> None:
