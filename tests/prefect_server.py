@@ -7,6 +7,7 @@ Import ``prefect_server`` into a test module (or its conftest) to use it. Nothin
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -56,14 +57,20 @@ class PrefectServer:
         return {**ours, **_SETTINGS, "PREFECT_HOME": str(self.home), "PREFECT_API_URL": self.api_url, **more}
 
     def command(self, *arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of the virtual environment (``prefect``, ``nurture``) against this server."""
+        """Run a command against this server, those of the virtual environment first."""
+        return self.script(shlex.join(arguments), cwd, **environment)
+
+    def script(self, text: str, cwd: Path, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run lines of bash as a person would who types them, and ``typed`` where they ask; the first failure ends it."""
         return subprocess.run(
-            [str(_BIN / arguments[0]), *arguments[1:]],
+            ["bash", "-euo", "pipefail", "-c", text],
             cwd=cwd,
-            env=self.environment(**environment),
+            env=self.environment(PATH=f"{_BIN}{os.pathsep}{os.environ['PATH']}", **environment),
+            input=typed,
             capture_output=True,
             text=True,
             timeout=120,
+            start_new_session=True,  # without a terminal, what is typed comes from standard input
         )
 
     def get(self, path: str) -> Any:
@@ -106,10 +113,10 @@ class PrefectServer:
         return wait_for(ended, seconds, "the runs to end", self.home)
 
     @contextmanager
-    def worker(self, pool: str, cwd: Path, **environment: str) -> Iterator[None]:
-        """Run a process worker of a work pool."""
-        arguments = ["worker", "start", "--pool", pool, "--type", "process", "--name", "tests"]
-        with self.process("worker", [*arguments, "--prefetch-seconds", "1"], cwd, self.environment(**environment)):
+    def worker(self, pool: str, arguments: list[str], cwd: Path, **environment: str) -> Iterator[None]:
+        """Run a worker of a work pool by these arguments of ``prefect``; it looks for runs every second."""
+        arguments = [*arguments, "--name", "tests", "--prefetch-seconds", "1"]
+        with self.process("worker", arguments, cwd, self.environment(**environment)):
             path = f"/work_pools/{pool}/workers/filter"
             wait_for(lambda: self.post(path) or None, START_SECONDS, "the worker", self.home)
             yield

@@ -1,0 +1,60 @@
+"""Without a server a flow is the function it wraps: the ``nurture`` command calls it so, and nothing may be started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE, temporary_settings
+
+from flows.daily_handoff_and_kpi import daily_handoff_and_kpi
+from flows.hand_off_leads import hand_off_leads
+from flows.nurture_cycle import nurture_cycle
+from flows.pull_behavior import pull_behavior
+from flows.recompute_leads import recompute_leads
+from flows.runtime import as_only_writer, instant
+from flows.send_scenarios import send_scenarios
+from sandbox.sendgrid import Clock, StandIn
+from tests.company import SmallCompany
+
+NOON = datetime(2026, 4, 8, 3, 0, tzinfo=UTC)
+"""A Wednesday's noon in Tokyo."""
+
+
+@pytest.fixture
+def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallCompany]:
+    """A company with one lead to be mailed and handed off, where any call of Prefect's API fails."""
+    company = SmallCompany(tmp_path / "home", active_from=NOON - timedelta(days=1))
+    mail = company.contact("ichiro", NOON - timedelta(hours=2))
+    company.event("consultation_request", mail, NOON - timedelta(hours=1))
+    monkeypatch.chdir(tmp_path)
+    with (
+        StandIn(company.home, clock=Clock(NOON)) as stand_in,
+        temporary_settings({PREFECT_API_URL: None, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}),
+    ):
+        for name, value in company.environment(stand_in).items():
+            monkeypatch.setenv(name, value)
+        yield company
+
+
+def test_every_flow_runs_as_a_plain_function_and_asks_prefect_for_nothing(company: SmallCompany) -> None:
+    with pytest.raises(ValueError, match="API URL"):
+        get_client()
+    assert [source.error for source in pull_behavior.fn(as_of=NOON).sources] == [None] * 4
+    assert sum(recompute_leads.fn(as_of=NOON).values()) == 1
+    assert send_scenarios.fn(as_of=NOON)["delivered"]["accepted"] == 1
+    assert hand_off_leads.fn(as_of=NOON)["handoffs"] == 1
+    assert nurture_cycle.fn(as_of=NOON)["handoff"]["handoffs"] == 0
+    assert daily_handoff_and_kpi.fn(as_of=NOON) == company.home / "kpi.duckdb"
+
+
+def test_an_instant_without_an_offset_is_utc_and_none_is_now() -> None:
+    assert instant(NOON.replace(tzinfo=None)) == NOON
+    with as_only_writer(NOON) as at:
+        assert at == NOON
+    before = datetime.now(UTC)
+    with as_only_writer(None) as at:
+        assert before <= at <= datetime.now(UTC)
