@@ -35,7 +35,7 @@ bench: .venv/installed ## measure, as ratios to floors measured in the same run
 	$(BIN)/python -m benchmarks.run
 
 soak: .venv/installed ## long kill tests
-	NURTURE_SOAK=1 $(BIN)/python -m pytest tests/soak
+	NURTURE_KILL_ROUNDS=200 $(BIN)/python -m pytest tests/test_kill.py
 
 lock: ## resolve the dependencies anew into requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra dev --extra postgres --python-version 3.11 --generate-hashes \

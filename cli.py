@@ -140,7 +140,7 @@ def sandbox(
 @app.command()
 def demo(
     home: Annotated[Path, typer.Option("--home", help="Folder of the demo; emptied first.")] = Path("var/demo"),
-    weeks: Annotated[int, typer.Option(min=1, max=12, help="Simulated weeks.")] = 4,
+    weeks: Annotated[int, typer.Option(min=1, max=12, help="Simulated weeks.")] = 3,
     leads: Annotated[int, typer.Option(min=20, max=5000, help="Simulated leads.")] = 300,
     seed: Annotated[int, typer.Option(help="The same seed gives the same company.")] = 1,
 ) -> None:

@@ -33,8 +33,8 @@ ZONE = ZoneInfo("Asia/Tokyo")
 START = datetime(2026, 4, 5, 15, 0, tzinfo=UTC)
 """Midnight in Tokyo before a Monday."""
 
-CYCLE_HOURS = (9, 12, 15, 19)
-"""Local hours of the simulated cycles; a real deployment runs one every few minutes."""
+CYCLE_HOURS = (9, 13, 18)
+"""Local hours of the simulated cycles, the first alone at weekends; a real deployment runs one every few minutes."""
 
 SOURCES = """\
 # The demo's sources: a CRM database, the web server's access logs, and SendGrid's events.
@@ -111,7 +111,11 @@ def run_demo(home: Path, *, weeks: int, leads: int, seed: int) -> Path:
     _empty(home)
     folder = home / "company"
     end = START + timedelta(weeks=weeks)
-    instants = [START + timedelta(days=day, hours=hour) for day in range(7 * weeks) for hour in CYCLE_HOURS] + [end]
+    instants = [
+        START + timedelta(days=day, hours=hour)
+        for day in range(7 * weeks)
+        for hour in (CYCLE_HOURS if day % 7 < 5 else CYCLE_HOURS[:1])
+    ] + [end]
     clock = Clock(START)
     with StandIn(home, clock=clock) as stand_in, _environment(home, folder, stand_in.url):
         (home / "sandbox" / "events.jsonl").touch()  # a feed that has told nothing yet

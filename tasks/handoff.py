@@ -60,6 +60,7 @@ def sync_handoffs(settings: Settings, rules: RuleSet, as_of: datetime) -> int:
     with only_one(settings, "handoff"):
         with open_ledger(settings, with_warehouse=True) as ledger:
             rows = handoffs.unwritten_handoffs(ledger)
+            waiting = handoffs.open_handoffs(ledger)
         if rows:
             sfa.write_handoffs(
                 list({row["current_lead_id"]: _sfa_lead(row, as_of) for row in rows}.values()),
@@ -67,8 +68,6 @@ def sync_handoffs(settings: Settings, rules: RuleSet, as_of: datetime) -> int:
             )
             with open_ledger(settings) as ledger:
                 handoffs.mark_written(ledger, [row["id"] for row in rows], as_of)
-        with open_ledger(settings) as ledger:
-            waiting = handoffs.open_handoffs(ledger)
         if not waiting:
             return 0
         follow_ups = sfa.read_follow_ups(waiting)

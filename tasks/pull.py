@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import duckdb
+
 from rules.loader import load_rules
 from rules.models import Field
 from settings import Settings
@@ -84,17 +86,33 @@ def pull_sources(
     sources = load_sources(settings.sources, load_rules(settings.rules).fields if fields is None else fields)
     with open_warehouse(settings) as connection:
         check_instant(connection, "pull", as_of)
-    return PullReport(as_of, tuple(pull_source(settings, source, as_of, on_progress) for source in sources))
+        bookmarks = {source.name: _bookmark(connection, source) for source in sources}
+    return PullReport(
+        as_of,
+        tuple(pull_source(settings, source, as_of, on_progress, bookmarks[source.name]) for source in sources),
+    )
 
 
 def pull_source(
-    settings: Settings, source: Source, as_of: datetime, on_progress: OnProgress | None = None
+    settings: Settings,
+    source: Source,
+    as_of: datetime,
+    on_progress: OnProgress | None = None,
+    bookmark: Bookmark | None = None,
 ) -> SourceReport:
-    """Pull one source; what is wrong with it stands in the report, and stops no other."""
+    """Pull one source; what is wrong with it stands in the report, and stops no other.
+
+    Args:
+        settings: Where the warehouse is.
+        source: The source.
+        as_of: The instant of the run.
+        on_progress: Called now and then while rows are read.
+        bookmark: How far the source has been read; looked up where not given.
+    """
     started = time.monotonic()
     counts, error = LoadCounts(), None
     try:
-        counts = _pull(settings, source, as_of, on_progress)
+        counts = _pull(settings, source, as_of, on_progress, bookmark)
     except SourceError as failure:
         error = str(failure)
     except WarehouseError:
@@ -105,9 +123,16 @@ def pull_source(
     return SourceReport(source.name, counts, time.monotonic() - started, error, source.feeds_consent)
 
 
-def _pull(settings: Settings, source: Source, as_of: datetime, on_progress: OnProgress | None) -> LoadCounts:
-    with open_warehouse(settings, read_only=True) as connection:
-        bookmark = Bookmark(read_watermark(connection, source.name), read_fingerprints(connection, source.name))
+def _bookmark(connection: duckdb.DuckDBPyConnection, source: Source) -> Bookmark:
+    return Bookmark(read_watermark(connection, source.name), read_fingerprints(connection, source.name))
+
+
+def _pull(
+    settings: Settings, source: Source, as_of: datetime, on_progress: OnProgress | None, bookmark: Bookmark | None
+) -> LoadCounts:
+    if bookmark is None:
+        with open_warehouse(settings, read_only=True) as connection:
+            bookmark = _bookmark(connection, source)
     timezone = source.timezone or settings.timezone
     key = (settings.secret_key.get_secret_value() if settings.secret_key else source.id_space).encode()[:64]
     reader = SourceReader(source, bookmark, as_of, ZoneInfo(timezone), key)

@@ -21,7 +21,7 @@ import pytest
 from sandbox.sendgrid import Clock, Fault, StandIn
 from tests.company import SmallCompany
 
-ROUNDS = int(os.environ.get("NURTURE_KILL_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("NURTURE_KILL_ROUNDS", "3"))
 START = datetime(2026, 4, 6, 0, 0, tzinfo=UTC)
 NOW = START + timedelta(days=1)
 LEADS = 40
@@ -50,8 +50,11 @@ def cycle_at(made: SmallCompany, server: StandIn, instant: datetime) -> None:
 
 
 def derived(made: SmallCompany) -> dict[str, list[str]]:
+    """The derived tables, but for what the provider told: that depends on which mails had left by then."""
     with duckdb.connect(str(made.home / "warehouse.duckdb"), read_only=True) as connection:
-        return {table: sorted(map(repr, connection.execute(f"select * from {table}").fetchall())) for table in DERIVED}
+        found = {table: connection.execute(f"from {table}").fetchall() for table in DERIVED if table != "lead_events"}
+        found["lead_events"] = connection.execute("from lead_events where source != 'mail_events'").fetchall()
+    return {table: sorted(map(repr, rows)) for table, rows in found.items()}
 
 
 def ledger(made: SmallCompany, query: str) -> list[tuple[Any, ...]]:
