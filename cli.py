@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
@@ -232,14 +233,27 @@ def _errors_told() -> Iterator[None]:
     except ValidationError as error:
         lines = [f"NURTURE_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
         _fail(2, "\n".join(lines))
-    except Exception as error:
+    except typer.Exit:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it ends as one line and an exit code
         from tasks.clients.sources.errors import SourceError
         from tasks.errors import RunError
         from warehouse.errors import WarehouseError
 
         if isinstance(error, RunError | WarehouseError | SourceError):
             _fail(1, str(error))
-        raise
+        if os.environ.get("NURTURE_DEBUG"):
+            raise
+        _fail(1, _unexpected(error))
+
+
+def _unexpected(error: Exception) -> str:
+    """What to say of a fault nobody foresaw. Its message may hold rows or secrets, so only kind and place are told."""
+    if type(error).__module__.startswith(("httpx", "httpcore")) or "Failed to reach API" in str(error):
+        return f"the Prefect server at PREFECT_API_URL did not answer ({type(error).__name__}); start it or unset the variable"
+    trace = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(trace.filename).name}:{trace.lineno}"
+    return f"unexpected {type(error).__name__} at {place}; set NURTURE_DEBUG=1 to see the whole of it"
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def daily_handoff_and_kpi(as_of: datetime | None = None, home: Path | None = Non
     Returns:
         The published file.
     """
-    with as_only_writer(as_of) as at:
+    with as_only_writer(home, as_of) as at:
         steps.recompute_leads(home, at)
         hand_off(home, at)
         published = steps.publish_kpis(home, at)

@@ -22,7 +22,7 @@ def hand_off_leads(as_of: datetime | None = None, home: Path | None = None) -> d
     Returns:
         Counts: ``handoffs``, ``refused``, ``notices``, ``notices_sent``, ``follow_ups``.
     """
-    with as_only_writer(as_of) as at:
+    with as_only_writer(home, as_of) as at:
         return hand_off(home, at)
 
 

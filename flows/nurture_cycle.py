@@ -29,7 +29,7 @@ def nurture_cycle(as_of: datetime | None = None, home: Path | None = None) -> di
         RunError: A source could not be read.
     """
     result: dict[str, Any] = {}
-    with as_only_writer(as_of) as at:
+    with as_only_writer(home, as_of) as at:
         report = steps.pull_sources(home, at)
         result["leads"] = steps.recompute_leads(home, at)
         if not report.has_consent_failure:

@@ -24,7 +24,7 @@ def pull_behavior(as_of: datetime | None = None, home: Path | None = None) -> Pu
     Raises:
         RunError: A source could not be read; the others were.
     """
-    with as_only_writer(as_of) as at:
+    with as_only_writer(home, as_of) as at:
         report = steps.pull_sources(home, at)
     fail_on_unread_sources(report)
     return report

@@ -22,5 +22,5 @@ def recompute_leads(as_of: datetime | None = None, home: Path | None = None) -> 
     Returns:
         Leads by tier.
     """
-    with as_only_writer(as_of) as at:
+    with as_only_writer(home, as_of) as at:
         return steps.recompute_leads(home, at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
@@ -13,6 +14,8 @@ from prefect.concurrency.sync import concurrency
 from prefect.context import FlowRunContext
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
+from settings import load_settings
+from tasks.acts import only_one
 from tasks.errors import RunError
 
 WRITER_LIMIT = "nurture-writer"
@@ -33,8 +36,8 @@ def instant(as_of: datetime | None) -> datetime:
 
 
 @contextmanager
-def as_only_writer(as_of: datetime | None) -> Iterator[datetime]:
-    """Wait, inside a Prefect run, until no other flow of ours writes.
+def as_only_writer(home: Path | None, as_of: datetime | None) -> Iterator[datetime]:
+    """Wait until no other flow of ours writes: by a limit inside Prefect runs, by a lock of the home elsewhere.
 
     The files are locked as well, so this keeps runs in line rather than correct: a run that cannot renew its lease,
     because the server was restarted, goes on. The clock is read when the turn has come, since a run that waited would
@@ -48,7 +51,8 @@ def as_only_writer(as_of: datetime | None) -> Iterator[datetime]:
     """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
-        yield instant(as_of)
+        with only_one(load_settings(home), "run"):
+            yield instant(as_of)
         return
     _make_limit()
     with ExitStack() as turn:

@@ -22,7 +22,7 @@ def send_scenarios(as_of: datetime | None = None, home: Path | None = None) -> d
     Returns:
         ``decisions`` and ``delivered``, each by name.
     """
-    with as_only_writer(as_of) as at:
+    with as_only_writer(home, as_of) as at:
         decisions = steps.plan_sends(home, at)
         delivered = steps.deliver_sends(home, at)
     return {"decisions": decisions, "delivered": delivered}

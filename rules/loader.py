@@ -129,8 +129,8 @@ class _Reading:
         handoff = None
         if handoff_file is not None:
             handoff, actions = check_handoff(handoff_file, sender_names, selectors, self.problems)
-        if rows is not None and vocabulary is not None and names is not None and stages and ruleset is not None:
-            context = SheetContext(vocabulary, names, stages, default_sender, ruleset.value.default_follow_up)
+        if rows is not None and vocabulary is not None and ruleset is not None:
+            context = SheetContext(vocabulary, names, stages or (), default_sender, ruleset.value.default_follow_up)
             steps, of_sheet = steps_of_sheet(rows, context)
             actions = of_sheet + actions
         if trigger_mails_file is not None and vocabulary is not None:

@@ -41,7 +41,8 @@ class SheetContext:
     """What rows refer to, and what holds where a row does not say."""
 
     vocabulary: Vocabulary
-    segments: Names
+    segments: Names | None
+    """None where the segments could not be read: their names are then not checked; nor are stages where there are none."""
     stages: tuple[Stage, ...]
     default_sender: str
     default_follow_up: str | None
@@ -68,7 +69,8 @@ def read_row(row: Row, context: SheetContext) -> ReadRow | None:
     faults_before = sum(not problem.is_warning for problem in row.problems)
     _refuse_columns_not_served(row)
     segment = _named(row, sheet.SEGMENT, context.segments)
-    stage = _named(row, sheet.STAGE, Names("stage", [(stage.id, stage.label) for stage in context.stages]))
+    stages = Names("stage", [(stage.id, stage.label) for stage in context.stages]) if context.stages else None
+    stage = _named(row, sheet.STAGE, stages)
     timing: Timing | None = None
     cta: Term | None = None
     next_actions: tuple[NextAction, ...] = ()
@@ -105,7 +107,9 @@ def step_key(segment: str, stage: str, timing: Timing) -> str:
     return f"{segment}-{stage}-{trigger}"
 
 
-def _named(row: Row, column: str, names: Names) -> str | None:
+def _named(row: Row, column: str, names: Names | None) -> str | None:
+    if names is None:
+        return None
     text = row.text(column)
     if not text:
         allowed = ", ".join(label for _, label in names.pairs())

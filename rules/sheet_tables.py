@@ -50,8 +50,8 @@ def _decoded(content: bytes) -> str | None:
 def table_of_workbook(content: bytes, problems: list[Problem], file: str) -> list[list[str]] | None:
     """Return the cells of a workbook's first worksheet as text, or None and a problem."""
     # Imported here: openpyxl takes longer to import than a rule set takes to read.
-    import openpyxl  # type: ignore[import-untyped]
-    from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
+    import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
 
     try:
         workbook = openpyxl.load_workbook(io.BytesIO(content), data_only=True)

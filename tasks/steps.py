@@ -35,7 +35,7 @@ def step(**options: Any) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     """Make a function a Prefect task inside flow runs and leave it a function elsewhere."""
 
     def wrap(function: Callable[_P, _R]) -> Callable[_P, _R]:
-        prefect_task = task(function, cache_policy=NO_CACHE, **options)
+        prefect_task: Callable[_P, _R] = task(**options, cache_policy=NO_CACHE)(function)
 
         @functools.wraps(function)
         def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -57,9 +57,7 @@ def tell(message: str) -> None:
 @step(name="pull sources", retries=2, retry_delay_seconds=5)
 def pull_sources(home: Path | None, as_of: datetime) -> pull.PullReport:
     """Read what is new in every source into the facts."""
-    return pull.pull_sources(
-        load_settings(home), as_of, lambda source, rows: tell(f"{source}: {rows:,} rows read")
-    )
+    return pull.pull_sources(load_settings(home), as_of, lambda source, rows: tell(f"{source}: {rows:,} rows read"))
 
 
 @step(name="recompute leads", retries=1, retry_delay_seconds=5)

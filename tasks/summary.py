@@ -33,7 +33,9 @@ _TABLES: dict[str, tuple[str, Sequence[str], str]] = {
         ("シナリオ", "ステップ", "対象", "配信", "到達", "開封率", "クリック率", "CV率"),
         """
         select
-            coalesce(segments.label, case kpi.scenario when 'trigger_mails' then 'トリガーメール' else kpi.scenario end),
+            coalesce(
+                segments.label, case kpi.scenario when 'trigger_mails' then 'トリガーメール' else kpi.scenario end
+            ),
             coalesce(steps.label, kpi.step),
             sum(targeted), sum(sent), sum(delivered),
             sum(opened) / nullif(sum(delivered), 0)::double,

@@ -51,10 +51,10 @@ def test_every_flow_runs_as_a_plain_function_and_asks_prefect_for_nothing(compan
     assert daily_handoff_and_kpi.fn(as_of=NOON) == company.home / "kpi.duckdb"
 
 
-def test_an_instant_without_an_offset_is_utc_and_none_is_now() -> None:
+def test_an_instant_without_an_offset_is_utc_and_none_is_now(tmp_path: Path) -> None:
     assert instant(NOON.replace(tzinfo=None)) == NOON
-    with as_only_writer(NOON) as at:
+    with as_only_writer(tmp_path, NOON) as at:
         assert at == NOON
     before = datetime.now(UTC)
-    with as_only_writer(None) as at:
+    with as_only_writer(tmp_path, None) as at:
         assert before <= at <= datetime.now(UTC)

@@ -46,7 +46,7 @@ runtime.WRITER_LIMIT = "{KILLED_LIMIT}"
 
 @flow(name="hold")
 def hold():
-    with runtime.as_only_writer(None):
+    with runtime.as_only_writer(None, None):
         print("held", flush=True)
         time.sleep(600)
 

@@ -8,6 +8,7 @@ from rules.documents import load_document
 from rules.errors import ConfigurationError, Problem
 from rules.models import Field
 from tasks.clients.sources.config_checks import checked_source
+from tasks.clients.sources.expansion import expanded
 from tasks.clients.sources.models import Source, SourcesFile
 
 
@@ -27,7 +28,9 @@ def load_sources(path: Path, fields: tuple[Field, ...]) -> tuple[Source, ...]:
         raise ConfigurationError([Problem(path.name, "", "the file is missing", hint=hint)])
     document = load_document(path, SourcesFile, problems)
     sources: list[Source] = []
-    if document is not None:
+    if document is None:
+        _report_unset_variables(path, problems)
+    else:
         first_lines: dict[str, int] = {}
         for position, entry in enumerate(document.value.sources):
             first = first_lines.setdefault(entry.name, document.line("sources", position, "name"))
@@ -43,3 +46,14 @@ def load_sources(path: Path, fields: tuple[Field, ...]) -> tuple[Source, ...]:
     if any(not problem.is_warning for problem in problems):
         raise ConfigurationError(problems)
     return tuple(sources)
+
+
+def _report_unset_variables(path: Path, problems: list[Problem]) -> None:
+    """Where the file's shape is wrong its sources are not read; what the environment lacks is told all the same."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    for number, line in enumerate(text.splitlines(), start=1):
+
+        def report(message: str, hint: str, place: str = f"line {number}") -> None:
+            problems.append(Problem(path.name, place, message, hint=hint))
+
+        expanded(line.partition("#")[0], report)
