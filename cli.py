@@ -235,7 +235,7 @@ def _errors_told() -> Iterator[None]:
         _fail(2, "\n".join(lines))
     except typer.Exit:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it ends as one line and an exit code
+    except Exception as error:
         from tasks.clients.sources.errors import SourceError
         from tasks.errors import RunError
         from warehouse.errors import WarehouseError
@@ -250,7 +250,7 @@ def _errors_told() -> Iterator[None]:
 def _unexpected(error: Exception) -> str:
     """What to say of a fault nobody foresaw. Its message may hold rows or secrets, so only kind and place are told."""
     if type(error).__module__.startswith(("httpx", "httpcore")) or "Failed to reach API" in str(error):
-        return f"the Prefect server at PREFECT_API_URL did not answer ({type(error).__name__}); start it or unset the variable"
+        return "the Prefect server at PREFECT_API_URL did not answer; start it, or unset the variable"
     trace = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(trace.filename).name}:{trace.lineno}"
     return f"unexpected {type(error).__name__} at {place}; set NURTURE_DEBUG=1 to see the whole of it"

@@ -34,7 +34,6 @@ class Settings(BaseSettings):
     warehouse_file: Path | None = Field(None, validation_alias=AliasChoices("NURTURE_WAREHOUSE", "warehouse_file"))
     ledger_file: Path | None = Field(None, validation_alias=AliasChoices("NURTURE_LEDGER", "ledger_file"))
     published_file: Path | None = Field(None, validation_alias=AliasChoices("NURTURE_PUBLISHED", "published_file"))
-    inbox_url: SecretStr | None = None
     rules: Path = Path("rules/guide")
     sources: Path = Path("sources.yaml")
     timezone: str = "Asia/Tokyo"
@@ -43,7 +42,6 @@ class Settings(BaseSettings):
     """Addresses that may be mailed under ``allowlist``, separated by commas; ``@domain`` allows a whole domain."""
     sendgrid_host: str = "https://api.sendgrid.com"
     sendgrid_api_key: SecretStr | None = None
-    sendgrid_webhook_key: str | None = None
     sendgrid_timeout_seconds: float = 30
     sfa_url: SecretStr | None = None
     public_url: str = "http://127.0.0.1:8787"

@@ -13,7 +13,7 @@ from rules.names import Names
 from rules.sheet import Row
 from rules.timing import (
     NextAction,
-    NotUnderstood,
+    NotUnderstoodError,
     Timing,
     parse_cta,
     parse_next_actions,
@@ -30,9 +30,9 @@ CATEGORIES: dict[str, Category] = {
     "トランザクション": "transactional", "取引": "transactional", "回答": "transactional",
     "transactional": "transactional",
 }  # fmt: skip
-_YES_NO = {word: True for word in ("有効", "はい", "○", "◯", "〇", "true", "yes", "1")} | {
-    word: False for word in ("無効", "いいえ", "×", "停止", "false", "no", "0")
-}
+_YES_NO = dict.fromkeys(("有効", "はい", "○", "◯", "〇", "true", "yes", "1"), True) | dict.fromkeys(
+    ("無効", "いいえ", "×", "停止", "false", "no", "0"), False
+)
 _STEP_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 
 
@@ -42,7 +42,7 @@ class SheetContext:
 
     vocabulary: Vocabulary
     segments: Names | None
-    """None where the segments could not be read: their names are then not checked; nor are stages where there are none."""
+    """None where the segments could not be read; their names are then not checked."""
     stages: tuple[Stage, ...]
     default_sender: str
     default_follow_up: str | None
@@ -76,15 +76,15 @@ def read_row(row: Row, context: SheetContext) -> ReadRow | None:
     next_actions: tuple[NextAction, ...] = ()
     try:
         timing = parse_timing(row.text(sheet.TIMING), context.vocabulary)
-    except NotUnderstood as problem:
+    except NotUnderstoodError as problem:
         _report(row, sheet.TIMING, problem)
     try:
         cta = parse_cta(row.text(sheet.CTA), context.vocabulary)
-    except NotUnderstood as problem:
+    except NotUnderstoodError as problem:
         _report(row, sheet.CTA, problem)
     try:
         next_actions = parse_next_actions(row.text(sheet.NEXT_ACTION))
-    except NotUnderstood as problem:
+    except NotUnderstoodError as problem:
         _report(row, sheet.NEXT_ACTION, problem)
     _check_subject(row)
     category = _category(row, timing)
@@ -118,7 +118,7 @@ def _named(row: Row, column: str, names: Names | None) -> str | None:
     return names.resolve(text, row.cell(column))
 
 
-def _report(row: Row, column: str, problem: NotUnderstood) -> None:
+def _report(row: Row, column: str, problem: NotUnderstoodError) -> None:
     row.cell(column).fault(
         problem.message, received=shown(row.text(column)), allowed=problem.allowed, hint=problem.hint
     )

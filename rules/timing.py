@@ -22,7 +22,7 @@ TIMING_FORMS = "〈行動〉直後, 〈行動〉後, 〈行動〉後3日, 〈行
 ACTION_FORMS = "3日後フォローメール, 営業へ通知, 営業フォロー, —"
 
 
-class NotUnderstood(ValueError):
+class NotUnderstoodError(ValueError):
     """A cell that does not parse: why, what is allowed, and the nearest forms that would parse."""
 
     def __init__(self, message: str, allowed: str = "", nearest: tuple[str, ...] = ()) -> None:
@@ -120,7 +120,7 @@ def parse_timing(text: str, vocabulary: Vocabulary) -> Timing:
     """Read a 配信タイミング cell.
 
     Raises:
-        NotUnderstood: Where it does not parse, or a number is out of bounds.
+        NotUnderstoodError: Where it does not parse, or a number is out of bounds.
     """
     folded = vocabulary.folded(text)
     for pattern in _TIMINGS:
@@ -134,7 +134,7 @@ def parse_timing(text: str, vocabulary: Vocabulary) -> Timing:
         parts = match.groupdict()
         delay = _delay(parts["n"], parts["unit"], "直後") if "n" in parts else timedelta(0)
         if not 1 <= count <= HIGHEST_COUNT:
-            raise NotUnderstood(f"a count of {count} is out of bounds", f"1 to {HIGHEST_COUNT}")
+            raise NotUnderstoodError(f"a count of {count} is out of bounds", f"1 to {HIGHEST_COUNT}")
         return Timing(term.selector, count, delay, term)
     if not folded:
         message = "the timing is empty"
@@ -142,14 +142,14 @@ def parse_timing(text: str, vocabulary: Vocabulary) -> Timing:
         message = "the timing names a behaviour but not when after it"
     else:
         message = "this timing is not understood"
-    raise NotUnderstood(message, _with_terms(TIMING_FORMS, vocabulary), _nearest_timings(text, vocabulary))
+    raise NotUnderstoodError(message, _with_terms(TIMING_FORMS, vocabulary), _nearest_timings(text, vocabulary))
 
 
 def parse_next_actions(text: str) -> tuple[NextAction, ...]:
     """Read a 次のアクション cell: none, one, or several with 、 or + between them.
 
     Raises:
-        NotUnderstood: Where a part does not parse, or a number is out of bounds.
+        NotUnderstoodError: Where a part does not parse, or a number is out of bounds.
     """
     if _NOTHING.fullmatch(normalised(text)):
         return ()
@@ -161,14 +161,14 @@ def parse_cta(text: str, vocabulary: Vocabulary) -> Term | None:
     """Read a CTA cell: a behaviour of the vocabulary, or none (— or empty).
 
     Raises:
-        NotUnderstood: Where the vocabulary has no such word.
+        NotUnderstoodError: Where the vocabulary has no such word.
     """
     folded = vocabulary.folded(text)
     if _NOTHING.fullmatch(folded):
         return None
     term = vocabulary.find_folded(folded)
     if term is None:
-        raise NotUnderstood(
+        raise NotUnderstoodError(
             "this call to action is not in the vocabulary",
             f"{', '.join(vocabulary.main_words())}, or — for none",
             _closest(text, vocabulary.words(), vocabulary.folded),
@@ -190,7 +190,7 @@ def _next_action(part: str) -> NextAction:
     forms = [f"{number}日後フォローメール", f"{number}週間後フォローメール", "営業へ通知", "営業フォロー", "なし"]
     forms_en = [f"follow-up mail after {number} days", "notify sales", "sales follow-up", "none"]
     near = _closest(part, forms_en if part.isascii() else forms, normalised)
-    raise NotUnderstood("this next action is not understood", ACTION_FORMS, near)
+    raise NotUnderstoodError("this next action is not understood", ACTION_FORMS, near)
 
 
 def _counted_term(what: str, vocabulary: Vocabulary) -> tuple[Term, int] | None:
@@ -212,12 +212,12 @@ def _counted_term(what: str, vocabulary: Vocabulary) -> tuple[Term, int] | None:
 
 def _delay(number: str, unit: str, instead_of_zero: str) -> timedelta:
     if int(number) < 1:
-        raise NotUnderstood(
+        raise NotUnderstoodError(
             f"a delay of {number} is no delay", "a whole number from 1 up", nearest=(instead_of_zero,)
         )  # fmt: skip
     # Compared as whole numbers first: a number with many digits would overflow a timedelta.
     if int(number) > LONGEST_DELAY // _UNITS[unit]:
-        raise NotUnderstood(f"a delay of {number} {unit} is too long", f"at most {LONGEST_DELAY.days} days")
+        raise NotUnderstoodError(f"a delay of {number} {unit} is too long", f"at most {LONGEST_DELAY.days} days")
     return int(number) * _UNITS[unit]
 
 

@@ -11,7 +11,7 @@ from rules.hints import shown
 from rules.models import SalesAction, Step, Term
 from rules.names import Names, check_ids
 from rules.scenario_rows import CATEGORIES
-from rules.timing import NotUnderstood, parse_cta, parse_timing
+from rules.timing import NotUnderstoodError, parse_cta, parse_timing
 from rules.vocabulary import Vocabulary, normalised
 
 SCENARIO = "trigger_mails"
@@ -77,11 +77,11 @@ def _step(entry: TriggerMailEntry, context: TriggerMailContext, priority: int, s
     cta: Term | None = None
     try:
         timing = parse_timing(entry.timing, context.vocabulary)
-    except NotUnderstood as problem:
+    except NotUnderstoodError as problem:
         _report(problem, entry.timing, spot.at("timing"))
     try:
         cta = parse_cta(entry.cta, context.vocabulary)
-    except NotUnderstood as problem:
+    except NotUnderstoodError as problem:
         _report(problem, entry.cta, spot.at("cta"))
     if segment is None or category is None or timing is None:
         return None
@@ -107,5 +107,5 @@ def _step(entry: TriggerMailEntry, context: TriggerMailContext, priority: int, s
     )
 
 
-def _report(problem: NotUnderstood, text: str, spot: Spot) -> None:
+def _report(problem: NotUnderstoodError, text: str, spot: Spot) -> None:
     spot.fault(problem.message, received=shown(text), allowed=problem.allowed, hint=problem.hint)

@@ -65,7 +65,8 @@ EVIDENCE = {
 }
 
 DOCUMENTS = (
-    ("product-guide", 35), ("case-studies", 25), ("whitepaper-dx", 15), ("whitepaper-cost", 15), ("whitepaper-quality", 10),
+    ("product-guide", 35), ("case-studies", 25), ("whitepaper-dx", 15), ("whitepaper-cost", 15),
+    ("whitepaper-quality", 10),
 )  # fmt: skip
 SEMINARS = ("seminar-dx", "seminar-quality", "seminar-cost")
 PRODUCTS = ("/products/a", "/products/b", "/products/c", "/products/a/spec")

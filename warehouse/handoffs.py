@@ -94,7 +94,8 @@ def _hand_off(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: date
             caused_at,
             $owners[
                 1 + (
-                    (select count(*) from handoffs) + row_number() over (order by caused_at, lead_id, cause_event_id) - 1
+                    (select count(*) from handoffs)
+                    + row_number() over (order by caused_at, lead_id, cause_event_id) - 1
                 ) % len($owners)
             ],
             $as_of,

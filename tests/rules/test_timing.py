@@ -14,7 +14,7 @@ from rules.timing import (
     FollowUpMail,
     NextAction,
     NotifySales,
-    NotUnderstood,
+    NotUnderstoodError,
     SalesFollowUp,
     parse_cta,
     parse_next_actions,
@@ -93,7 +93,7 @@ def test_timings(text: str, term: str, count: int, delay: timedelta) -> None:
     ],
 )
 def test_timings_that_are_refused(text: str, message: str, nearest: str | None) -> None:
-    with pytest.raises(NotUnderstood) as refused:
+    with pytest.raises(NotUnderstoodError) as refused:
         parse_timing(text, VOCABULARY)
     assert message in refused.value.message
     if nearest is not None:
@@ -121,7 +121,7 @@ def test_any_text_is_understood_or_refused_with_words(text: str) -> None:
     for parse in (lambda: parse_timing(text, VOCABULARY), lambda: parse_next_actions(text)):
         try:
             parse()
-        except NotUnderstood as refused:
+        except NotUnderstoodError as refused:
             assert refused.message
 
 
@@ -155,7 +155,7 @@ def test_next_actions(text: str, actions: tuple[NextAction, ...]) -> None:
     ],
 )
 def test_next_actions_that_are_refused(text: str, nearest: str) -> None:
-    with pytest.raises(NotUnderstood) as refused:
+    with pytest.raises(NotUnderstoodError) as refused:
         parse_next_actions(text)
     assert nearest in refused.value.nearest
 
@@ -164,7 +164,7 @@ def test_calls_to_action() -> None:
     found = parse_cta("ウェビナー申込", VOCABULARY)
     assert found is not None and found.id == "seminar"
     assert parse_cta("—", VOCABULARY) is None
-    with pytest.raises(NotUnderstood) as refused:
+    with pytest.raises(NotUnderstoodError) as refused:
         parse_cta("事例集DR", VOCABULARY)
     assert "事例集DL" in refused.value.nearest
 

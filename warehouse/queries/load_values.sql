@@ -46,7 +46,9 @@ judged as (
                 then
                     cast(
                         try_cast(
-                            timezone($timezone, load_stamp(load_stamp_text(given, $date_format, $epoch_unit), $timezone))
+                            timezone(
+                                $timezone, load_stamp(load_stamp_text(given, $date_format, $epoch_unit), $timezone)
+                            )
                             as date
                         ) as varchar
                     )
