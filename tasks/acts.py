@@ -16,15 +16,15 @@ from tasks.errors import RunError
 NOW_TOLERANCE = timedelta(hours=1)
 
 
-def check_act_instant(settings: Settings, as_of: datetime) -> None:
-    """Refuse to act for an instant that is not now: replaying the past must mail nobody.
+def check_act_instant(as_of: datetime, *, is_loopback: bool) -> None:
+    """Refuse to act for an instant that is not now: replaying the past must mail nobody and call nobody.
 
     A host on this machine can reach nobody, so anything may be acted out against it.
 
     Raises:
         ConfigurationError: ``as_of`` is more than an hour from the clock.
     """
-    if settings.is_sendgrid_loopback or abs(datetime.now(UTC) - as_of) <= NOW_TOLERANCE:
+    if is_loopback or abs(datetime.now(UTC) - as_of) <= NOW_TOLERANCE:
         return
     raise ConfigurationError(
         [
@@ -33,8 +33,8 @@ def check_act_instant(settings: Settings, as_of: datetime) -> None:
                 "",
                 "acts are refused more than an hour from the clock",
                 as_of.isoformat(),
-                "an instant within an hour of now, or a stand-in SendGrid on this machine",
-                "leave --as-of out to send now; use `nurture sandbox` to act out another time",
+                "an instant within an hour of now, or hosts on this machine (a stand-in SendGrid, a local SFA)",
+                "leave --as-of out to act now; use `nurture sandbox` to act out another time",
             )
         ]
     )

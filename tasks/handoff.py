@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -30,17 +29,6 @@ _NOTICE_STATES = {
 }
 
 
-@dataclass
-class HandoffReport:
-    """What a run handed to sales."""
-
-    handoffs: int = 0
-    refused: int = 0
-    notices: int = 0
-    notices_sent: int = 0
-    follow_ups: int = 0
-
-
 def plan_handoffs(settings: Settings, rules: RuleSet, as_of: datetime) -> dict[str, int]:
     """Decide which leads go to sales. Returns how many handoffs, refusals and notices were added."""
     with only_one(settings, "handoff"), open_ledger(settings, with_warehouse=True) as ledger:
@@ -54,6 +42,7 @@ def sync_handoffs(settings: Settings, rules: RuleSet, as_of: datetime) -> int:
     """Write new handoffs to the SFA and take back what sales did. Returns how many follow-ups were read.
 
     Raises:
+        ConfigurationError: ``as_of`` is not now and the SFA is another machine's.
         RunError: The SFA cannot be used; what is not written waits for the next run.
     """
     sfa = SqlSfa(settings.sfa)
@@ -62,6 +51,7 @@ def sync_handoffs(settings: Settings, rules: RuleSet, as_of: datetime) -> int:
             rows = handoffs.unwritten_handoffs(ledger)
             waiting = handoffs.open_handoffs(ledger)
         if rows:
+            check_act_instant(as_of, is_loopback=sfa.is_local)
             sfa.write_handoffs(
                 list({row["current_lead_id"]: _sfa_lead(row, as_of) for row in rows}.values()),
                 [_sfa_handoff(row, rules, settings) for row in rows],
@@ -80,7 +70,7 @@ def send_notices(settings: Settings, rules: RuleSet, as_of: datetime) -> int:
     client = mail_client(settings)
     if client is None:
         return 0
-    check_act_instant(settings, as_of)
+    check_act_instant(as_of, is_loopback=settings.is_sendgrid_loopback)
     with only_one(settings, "handoff"):
         with open_ledger(settings, with_warehouse=True) as ledger:
             rows = handoffs.planned_notices(ledger)

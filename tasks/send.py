@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -30,17 +29,6 @@ MAX_WAITS = 5
 MAX_UNREACHABLE = 3
 
 Progress = Callable[[str], None]
-
-
-@dataclass
-class SendReport:
-    """What a run decided and did."""
-
-    decisions: dict[str, int] = field(default_factory=dict)
-    delivered: Counter[str] = field(default_factory=Counter)
-    """Sends by what this run made of them: accepted, rejected, cancelled, unknown."""
-    waiting: int = 0
-    """Planned sends left, e.g. because delivery is off."""
 
 
 def plan_sends(settings: Settings, rules: RuleSet, as_of: datetime) -> dict[str, int]:
@@ -69,7 +57,7 @@ def deliver_sends(
     client = mail_client(settings)
     if client is None:
         return Counter()
-    check_act_instant(settings, as_of)
+    check_act_instant(as_of, is_loopback=settings.is_sendgrid_loopback)
     with only_one(settings, "send"):
         return _Delivery(settings, rules, as_of, client, on_progress or (lambda _: None)).run()
 
@@ -121,43 +109,49 @@ class _Delivery:
 
     def _deliver(self, scenario: str, step: str, send_ids: Sequence[str]) -> None:
         """Deliver one batch, in halves where the provider does not say which mail it refuses."""
-        attempt_id = uuid.uuid4().hex
-        claimed = self._claim(scenario, step, send_ids, attempt_id)
-        if claimed is None:
-            return
-        ids, payload = claimed
-        answer = self._client.send(payload)
-        rejected = self._record(attempt_id, ids, answer)
-        match answer.verdict:
-            case "accepted" | "unknown":
-                self._unreachable = self._waits = 0
-            case "rejected":
-                rest = [send_id for send_id in ids if send_id not in rejected]
-                if rest:
-                    self._deliver(scenario, step, rest)
-            case "split":
-                if len(ids) > 1:
-                    self._deliver(scenario, step, ids[: len(ids) // 2])
-                    self._deliver(scenario, step, ids[len(ids) // 2 :])
-            case "wait":
-                self._waits += 1
-                if self._waits > MAX_WAITS:
-                    raise RunError("SendGrid's rate limit did not lift; the mails left stay planned for the next run")
-                time.sleep(answer.wait_seconds)
-                self._deliver(scenario, step, ids)
-            case "not_sent":
-                self._unreachable += 1
-                if self._unreachable >= MAX_UNREACHABLE:
-                    raise RunError(
-                        f"{answer.message}; the mails stay planned. Check NURTURE_SENDGRID_HOST and the network"
-                    )
-                time.sleep(0.2 * 2**self._unreachable)
-                self._deliver(scenario, step, ids)
-            case "stop":
-                raise RunError(
-                    f"SendGrid refused with {answer.http_status}: {answer.message}; the mails stay planned. "
-                    "Check the API key, the verified sender and the account's region"
-                )
+        pending = deque([list(send_ids)])
+        while pending:
+            attempt_id = uuid.uuid4().hex
+            claimed = self._claim(scenario, step, pending.popleft(), attempt_id)
+            if claimed is None:
+                continue
+            ids, payload = claimed
+            answer = self._client.send(payload)
+            rejected = self._record(attempt_id, ids, answer)
+            match answer.verdict:
+                case "accepted" | "unknown":
+                    self._unreachable = self._waits = 0
+                case "rejected" if rejected:
+                    if rest := [send_id for send_id in ids if send_id not in rejected]:
+                        pending.appendleft(rest)
+                case "rejected" | "split":
+                    if len(ids) > 1:
+                        pending.extendleft((ids[len(ids) // 2 :], ids[: len(ids) // 2]))
+                case _:
+                    self._wait_or_stop(answer)
+                    pending.appendleft(ids)
+
+    def _wait_or_stop(self, answer: Answer) -> None:
+        """Wait before a request that was not taken is made again, or give up for this run.
+
+        Raises:
+            RunError: The provider refuses for good, or has been out of reach for too long.
+        """
+        if answer.verdict == "wait":
+            self._waits += 1
+            if self._waits > MAX_WAITS:
+                raise RunError("SendGrid's rate limit did not lift; the mails left stay planned for the next run")
+            time.sleep(answer.wait_seconds)
+        elif answer.verdict == "not_sent":
+            self._unreachable += 1
+            if self._unreachable >= MAX_UNREACHABLE:
+                raise RunError(f"{answer.message}; the mails stay planned. Check NURTURE_SENDGRID_HOST and the network")
+            time.sleep(0.2 * 2**self._unreachable)
+        else:
+            raise RunError(
+                f"SendGrid refused with {answer.http_status}: {answer.message}; the mails stay planned. "
+                "Check the API key, the verified sender and the account's region"
+            )
 
     def _claim(
         self, scenario: str, step_id: str, send_ids: Sequence[str], attempt_id: str
@@ -188,10 +182,10 @@ class _Delivery:
 
     def _record(self, attempt_id: str, ids: Sequence[str], answer: Answer) -> list[str]:
         rejected: list[str] = []
-        if answer.verdict == "rejected" and answer.rejected_index is not None and answer.rejected_index < len(ids):
-            rejected = [ids[answer.rejected_index]]
-        elif answer.verdict in {"rejected", "split"} and len(ids) == 1:
+        if answer.verdict in {"rejected", "split"} and len(ids) == 1:
             rejected = list(ids)
+        elif answer.verdict == "rejected":
+            rejected = [ids[index] for index in answer.rejected if index < len(ids)]
         outcome: sending.Outcome
         match answer.verdict:
             case "accepted" | "unknown":

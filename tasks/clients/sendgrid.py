@@ -30,7 +30,7 @@ _NEVER_CONNECTED = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, e
 class Answer:
     """How a request ended.
 
-    ``verdict``: ``accepted``: all mails were taken. ``rejected``: none was, and ``rejected_index`` names the mail at
+    ``verdict``: ``accepted``: all mails were taken. ``rejected``: none was, and ``rejected`` numbers the mails at
     fault. ``split``: none was, and nobody says which is at fault. ``wait``: none was, for too many requests. ``stop``:
     none was, and none will be until a person acts. ``not_sent``: the request never left. ``unknown``: it may have.
     """
@@ -39,7 +39,7 @@ class Answer:
     http_status: int | None = None
     message: str | None = None
     message_id: str | None = None
-    rejected_index: int | None = None
+    rejected: tuple[int, ...] = ()
     wait_seconds: float = 0
 
 
@@ -78,8 +78,8 @@ def _never_connected(reason: object) -> bool:
 def _refusal(status: int, body: bytes, headers: Any) -> Answer:
     message = _without_addresses(_message(body))
     if status == 400:
-        index = _rejected_index(body)
-        return Answer("split" if index is None else "rejected", status, message, rejected_index=index)
+        rejected = _rejected(body)
+        return Answer("rejected" if rejected else "split", status, message, rejected=rejected)
     if status == 413:
         return Answer("split", status, "the request was too large")
     if status == 429:
@@ -102,11 +102,9 @@ def _message(body: bytes) -> str:
     return "; ".join(messages)[:500] or "no reason given"
 
 
-def _rejected_index(body: bytes) -> int | None:
-    indexes = {
-        int(match.group(1)) for error in _errors(body) if (match := _PERSONALIZATION.search(str(error.get("field"))))
-    }
-    return min(indexes) if indexes else None
+def _rejected(body: bytes) -> tuple[int, ...]:
+    found = (_PERSONALIZATION.search(str(error.get("field"))) for error in _errors(body))
+    return tuple(sorted({int(match.group(1)) for match in found if match}))
 
 
 def _reset_seconds(headers: Any) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from settings import LOOPBACK_HOSTS
 from tasks.errors import RunError
 
 _METADATA = sa.MetaData()
@@ -60,6 +61,8 @@ class SqlSfa:
         if parsed.drivername.startswith("sqlite") and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         self._engine = sa.create_engine(parsed)
+        self.is_local = parsed.drivername.startswith("sqlite") or parsed.host in LOOPBACK_HOSTS
+        """Whether it stands on this machine."""
 
     def write_handoffs(self, leads: Sequence[Mapping[str, Any]], handoffs: Sequence[Mapping[str, Any]]) -> None:
         """Bring leads up to date and add the handoffs that are not there. Repeating it changes nothing.

@@ -156,6 +156,19 @@ def test_a_refused_mail_is_named_and_the_others_go(world: World) -> None:
     ]
 
 
+def test_a_batch_refused_without_a_name_is_halved_until_the_mail_at_fault_stands_alone(world: World) -> None:
+    for name in ("a", "b", "c", "d"):
+        head(world, f"{name}@example.com")
+        event(world, "document_download", at(1), f"{name}@example.com", asset="guide")
+    world.stand_in.faults.set([Fault("status", status=413), Fault("status", status=400), Fault("status", status=400)])
+    world.send(rules(THANKS), at(1))
+    assert world.ledger("select state, count(*) from sends group by all order by all") == [
+        ("accepted", 3),
+        ("rejected", 1),
+    ]
+    assert len(world.accepted()) == 3
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_key_stops_and_the_mails_stay_planned(world: World, status: int) -> None:
     head(world, "a@example.com")
