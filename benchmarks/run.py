@@ -32,7 +32,8 @@ sources:
     kind: file
     path: {folder}/contacts.parquet
     into: leads
-    columns: {{external_id: id, email: mail, company: company, title: title, industry: industry, occurred_at: updated_at}}
+    columns:
+      {{external_id: id, email: mail, company: company, title: title, industry: industry, occurred_at: updated_at}}
   - name: behaviour
     kind: file
     path: {folder}/behaviour.parquet
