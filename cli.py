@@ -142,7 +142,7 @@ def sandbox(
 def demo(
     home: Annotated[Path, typer.Option("--home", help="Folder of the demo; emptied first.")] = Path("var/demo"),
     weeks: Annotated[int, typer.Option(min=1, max=12, help="Simulated weeks.")] = 3,
-    leads: Annotated[int, typer.Option(min=20, max=5000, help="Simulated leads.")] = 300,
+    leads: Annotated[int, typer.Option(min=20, max=5000, help="Simulated leads.")] = 500,
     seed: Annotated[int, typer.Option(help="The same seed gives the same company.")] = 1,
 ) -> None:
     """Let a simulated company live through some weeks against the real flows and a stand-in SendGrid."""
@@ -159,14 +159,15 @@ def print_figures(published: Path) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else 140)
     for figures in read_figures(published):
-        table = Table(title=figures.title, title_justify="left")
+        console.print(f"\n[bold]{figures.title}[/bold]")
+        table = Table()
         for column in figures.columns:
             is_text = column in {"ティア", "購買ステージ", "シナリオ", "ステップ", "理由", "担当"}
             table.add_column(column, justify="left" if is_text else "right")
         for row in figures.rows:
             table.add_row(*(cell(column, value) for column, value in zip(figures.columns, row, strict=True)))
         console.print(table)
-    console.print(f"KPI tables: {published}", soft_wrap=True, highlight=False)
+    console.print(f"\n分析用ファイル (KPI tables): {published}", soft_wrap=True, highlight=False)
 
 
 def _run(flow: Flow[..., Any], as_of: str | None, home: Path | None, as_json: bool) -> Any:

@@ -33,7 +33,7 @@ ZONE = ZoneInfo("Asia/Tokyo")
 START = datetime(2026, 4, 5, 15, 0, tzinfo=UTC)
 """Midnight in Tokyo before a Monday."""
 
-CYCLE_HOURS = (9, 13, 18)
+CYCLE_HOURS = (10, 16)
 """Local hours of the simulated cycles, the first alone at weekends; a real deployment runs one every few minutes."""
 
 SOURCES = """\

@@ -73,6 +73,22 @@ _TABLES: dict[str, tuple[str, Sequence[str], str]] = {
 }
 
 
+REASONS = {
+    "superseded": "別のメールを優先",
+    "expired": "期限切れ",
+    "exited": "対象外になった(セグメント・ステージ)",
+    "no_address": "メールアドレスなし",
+    "suppressed": "配信不可(エラー・迷惑メール報告)",
+    "opted_out": "配信停止済み",
+    "no_consent": "同意なし",
+    "duplicate_address": "同じ宛先へ配信済み",
+    "paused": "一時停止中",
+    "step_removed": "シナリオから削除",
+    "unknown_lead": "リード不明",
+}
+"""Decisions not to send, in the words of those who read the summary."""
+
+
 @dataclass(frozen=True)
 class Figures:
     """One small table for people. Rates are doubles between 0 and 1 and named so by their column (…率)."""
@@ -98,6 +114,8 @@ def cell(column: str, value: Any) -> str:
         return "—"
     if column.endswith("率"):
         return f"{value:.1%}"
+    if column == "理由":
+        return REASONS.get(value, value)
     if isinstance(value, int):
         return f"{value:,}"
     return str(value)
