@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
@@ -50,6 +50,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 def check(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Read settings, sources and rules, and print every error at once. Exit 0 or 2."""
     from rules.loader import check_rules
+    from tasks.acts import mail_client
     from tasks.clients.sources.config import load_sources
 
     with _errors_told():
@@ -57,6 +58,10 @@ def check(home: HomeOption = None, as_json: JsonOption = False) -> None:
         rules, problems = check_rules(settings.rules)
         try:
             sources = load_sources(settings.sources, rules.fields if rules else ())
+        except ConfigurationError as error:
+            problems = [*problems, *error.problems]
+        try:
+            mail_client(settings)
         except ConfigurationError as error:
             problems = [*problems, *error.problems]
     errors = [problem for problem in problems if not problem.is_warning]
@@ -135,7 +140,10 @@ def sandbox(
 
     with _errors_told():
         settings = _settings(home)
-        serve(host, port, settings.home)
+        try:
+            serve(host, port, settings.home)
+        except OSError as error:
+            _fail(1, f"{host}:{port} cannot be listened on: {error.strerror}; free the port or give another by --port")
 
 
 @app.command()
@@ -232,8 +240,7 @@ def _errors_told() -> Iterator[None]:
     except ConfigurationError as error:
         _fail(2, str(error))
     except ValidationError as error:
-        lines = [f"NURTURE_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
-        _fail(2, "\n".join(lines))
+        _fail(2, "\n".join(_setting_fault(item) for item in error.errors()))
     except typer.Exit:
         raise
     except Exception as error:
@@ -246,6 +253,15 @@ def _errors_told() -> Iterator[None]:
         if os.environ.get("NURTURE_DEBUG"):
             raise
         _fail(1, _unexpected(error))
+
+
+def _setting_fault(item: Mapping[str, Any]) -> str:
+    """What is wrong with a setting; its value is shown unless it may be a secret."""
+    name = str(item["loc"][0])
+    name = name if name.startswith("NURTURE_") else f"NURTURE_{name.upper()}"
+    is_secret = any(part in name for part in ("KEY", "URL", "SECRET")) or "@" in str(item["input"])
+    received = "" if is_secret else f"; received: {item['input']}"
+    return f"{name}: {item['msg'].removeprefix('Value error, ')}{received}"
 
 
 def _unexpected(error: Exception) -> str:

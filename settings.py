@@ -6,6 +6,7 @@ wins. Nothing is read at import time: call :func:`load_settings`.
 
 from __future__ import annotations
 
+import re
 from datetime import tzinfo
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -25,6 +28,7 @@ class Settings(BaseSettings):
         env_prefix="NURTURE_",
         env_file=".env",
         env_file_encoding="utf-8",
+        env_ignore_empty=True,
         frozen=True,
         extra="ignore",
         populate_by_name=True,
@@ -58,6 +62,35 @@ class Settings(BaseSettings):
             ZoneInfo(value)
         except (KeyError, ValueError, OSError) as error:
             raise ValueError(f"unknown time zone {value!r}; use an IANA name such as Asia/Tokyo") from error
+        return value
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _a_size(cls, value: str) -> str:
+        if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B|%)", value):
+            raise ValueError("must be a size such as 4GB or 512MB, or a share such as 50%")
+        return value
+
+    @field_validator("sfa_url")
+    @classmethod
+    def _reachable_database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        try:
+            make_url(value.get_secret_value()).get_dialect().import_dbapi()
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
+            raise ValueError(
+                "must be a SQLAlchemy URL whose driver is installed, such as sqlite:///sfa.db or "
+                "postgresql+psycopg://user@host/database (pip install 'nurture[postgres]'); "
+                "salesforce:// and hubspot:// are not served yet"
+            ) from None
+        return value
+
+    @field_validator("home")
+    @classmethod
+    def _a_folder(cls, value: Path) -> Path:
+        if value.exists() and not value.is_dir():
+            raise ValueError("must be a folder, and is a file")
         return value
 
     @field_validator("sendgrid_host", "public_url")

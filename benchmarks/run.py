@@ -106,7 +106,7 @@ def main() -> None:
         rules = load_rules(settings.rules)
         with open_warehouse(settings) as connection:
             floor = timed(lambda: connection.execute(FLOOR_RECOMPUTE))
-            seconds = timed(lambda: recompute(connection, rules, AS_OF))
+            seconds = timed(lambda: recompute(connection, rules, AS_OF, settings.public_url))
         row(table, "recompute everything", seconds, floor)
         row(table, "publish the KPI tables", timed(lambda: publish(settings, AS_OF)), None)
     console = Console(width=100)

@@ -8,7 +8,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.hand_off_leads import hand_off
-from flows.runtime import as_only_writer
+from flows.runtime import as_only_writer, fail_with
 from tasks import steps
 
 
@@ -25,7 +25,8 @@ def daily_handoff_and_kpi(as_of: datetime | None = None, home: Path | None = Non
     """
     with as_only_writer(home, as_of) as at:
         steps.recompute_leads(home, at)
-        hand_off(home, at)
+        _, faults = hand_off(home, at)
         published = steps.publish_kpis(home, at)
     steps.show_figures(published, at)
+    fail_with(faults)
     return published

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.runtime import as_only_writer
+from flows.runtime import as_only_writer, fail_with
 from tasks import steps
+from tasks.errors import RunError
 
 
 @flow(name="hand-off-leads")
@@ -21,14 +22,30 @@ def hand_off_leads(as_of: datetime | None = None, home: Path | None = None) -> d
 
     Returns:
         Counts: ``handoffs``, ``refused``, ``notices``, ``notices_sent``, ``follow_ups``.
+
+    Raises:
+        RunError: The SFA or the mail provider failed.
     """
     with as_only_writer(home, as_of) as at:
-        return hand_off(home, at)
+        counts, faults = hand_off(home, at)
+    fail_with(faults)
+    return counts
 
 
-def hand_off(home: Path | None, as_of: datetime) -> dict[str, int]:
-    """The steps of a handoff, for every flow that needs them."""
+def hand_off(home: Path | None, as_of: datetime) -> tuple[dict[str, int], list[RunError]]:
+    """The steps of a handoff, for every flow that needs them.
+
+    An SFA that is down keeps no rep from being told, nor a mail provider a lead from the SFA: what went wrong is
+    returned, for the flow to raise when its other work is done.
+    """
     counts = steps.plan_handoffs(home, as_of)
-    follow_ups = steps.sync_handoffs(home, as_of)
-    sent = steps.send_notices(home, as_of)
-    return {**counts, "notices_sent": sent, "follow_ups": follow_ups}
+    faults: list[RunError] = []
+    try:
+        counts["follow_ups"] = steps.sync_handoffs(home, as_of)
+    except RunError as error:
+        faults.append(error)
+    try:
+        counts["notices_sent"] = steps.send_notices(home, as_of)
+    except RunError as error:
+        faults.append(error)
+    return counts, faults

@@ -9,9 +9,10 @@ from typing import Any
 from prefect import flow
 
 from flows.hand_off_leads import hand_off
-from flows.pull_behavior import fail_on_unread_sources
-from flows.runtime import as_only_writer
+from flows.pull_behavior import unread_sources
+from flows.runtime import as_only_writer, fail_with
 from tasks import steps
+from tasks.errors import RunError
 
 
 @flow(name="nurture-cycle")
@@ -26,15 +27,19 @@ def nurture_cycle(as_of: datetime | None = None, home: Path | None = None) -> di
         home: Where the files stand; default ``NURTURE_HOME``.
 
     Raises:
-        RunError: A source could not be read.
+        RunError: A source could not be read, or the SFA or the mail provider failed.
     """
     result: dict[str, Any] = {}
+    faults: list[RunError] = []
     with as_only_writer(home, as_of) as at:
         report = steps.pull_sources(home, at)
         result["leads"] = steps.recompute_leads(home, at)
         if not report.has_consent_failure:
             result["decisions"] = steps.plan_sends(home, at)
-            result["delivered"] = steps.deliver_sends(home, at)
-        result["handoff"] = hand_off(home, at)
-    fail_on_unread_sources(report)
+            try:
+                result["delivered"] = steps.deliver_sends(home, at)
+            except RunError as error:
+                faults.append(error)  # sales hears of its leads all the same
+        result["handoff"], more = hand_off(home, at)
+    fail_with([*unread_sources(report), *faults, *more])
     return result

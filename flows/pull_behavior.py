@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.runtime import as_only_writer
+from flows.runtime import as_only_writer, fail_with
 from tasks import steps
 from tasks.errors import RunError
 from tasks.pull import PullReport
@@ -26,11 +26,10 @@ def pull_behavior(as_of: datetime | None = None, home: Path | None = None) -> Pu
     """
     with as_only_writer(home, as_of) as at:
         report = steps.pull_sources(home, at)
-    fail_on_unread_sources(report)
+    fail_with(unread_sources(report))
     return report
 
 
-def fail_on_unread_sources(report: PullReport) -> None:
-    """End a run as failed whose sources could not all be read."""
-    if report.failed:
-        raise RunError("; ".join(str(source.error) for source in report.failed))
+def unread_sources(report: PullReport) -> list[RunError]:
+    """What is wrong with the sources that could not be read."""
+    return [RunError(str(source.error)) for source in report.failed]

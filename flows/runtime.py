@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,6 +73,16 @@ def as_only_writer(home: Path | None, as_of: datetime | None) -> Iterator[dateti
                 f"of ours is running, free it with `prefect gcl update {WRITER_LIMIT} --active-slots 0`"
             ) from error
         yield instant(as_of)
+
+
+def fail_with(faults: Sequence[RunError]) -> None:
+    """End a run as failed once its other work is done, with everything that went wrong, a line each.
+
+    Raises:
+        RunError: Where there is a fault.
+    """
+    if faults:
+        raise RunError("\n".join(dict.fromkeys(str(fault) for fault in faults))) from faults[0]
 
 
 def _make_limit() -> None:

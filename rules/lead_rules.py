@@ -15,6 +15,14 @@ from rules.vocabulary import normalised
 REQUIRED_FIELDS = ("name", "email", "company", "title", "phone")
 """The fields every other part of the system counts on."""
 
+KEPT_COLUMNS = frozenset(
+    {
+        TITLE_LEVEL, "lead_id", "score", "tier", "stage", "last_action_at", "consent_state", "consent_basis",
+        "is_suppressed", "is_opted_out", "suppression_reason", "created_at",
+    }
+)  # fmt: skip
+"""Columns of the table of leads that are no fields."""
+
 _ONCE_PER = {"event": None, "send": ("mail_open", "mail_click"), "window": ("page_view",)}
 
 
@@ -29,8 +37,8 @@ def check_fields(document: Document[FieldsFile], problems: list[Problem]) -> tup
             spot.fault(f"the field '{name}' is missing", hint=f"add - {{id: {name}, label: …}}; it cannot be left out")
     for position, field in enumerate(fields):
         here = spot.at(position)
-        if field.id == TITLE_LEVEL:
-            here.at("id").fault(f"'{TITLE_LEVEL}' is made from the title by the engine", hint="choose another id")
+        if field.id in KEPT_COLUMNS and not field.system:
+            here.at("id").fault(f"'{field.id}' is a column the engine keeps itself", hint="choose another id")
         if hasattr(dict, field.id):
             here.at("id").fault(f"'{field.id}' is a word that templates keep for themselves", hint="choose another id")
         if field.type in {"choice", "choices"} and not field.values:

@@ -43,7 +43,8 @@ def sync_handoffs(settings: Settings, rules: RuleSet, as_of: datetime) -> int:
 
     Raises:
         ConfigurationError: ``as_of`` is not now and the SFA is another machine's.
-        RunError: The SFA cannot be used; what is not written waits for the next run.
+        RunError: The SFA cannot be used, and what is not written waits for the next run; or a follow-up in it cannot
+            be read, and the others were.
     """
     sfa = SqlSfa(settings.sfa)
     with only_one(settings, "handoff"):
@@ -60,9 +61,12 @@ def sync_handoffs(settings: Settings, rules: RuleSet, as_of: datetime) -> int:
                 handoffs.mark_written(ledger, [row["id"] for row in rows], as_of)
         if not waiting:
             return 0
-        follow_ups = sfa.read_follow_ups(waiting)
+        follow_ups, faults = sfa.read_follow_ups(waiting)
         with open_ledger(settings) as ledger:
-            return handoffs.record_follow_ups(ledger, follow_ups)
+            count = handoffs.record_follow_ups(ledger, follow_ups)
+        if faults:
+            raise RunError("\n".join(faults))
+        return count
 
 
 def send_notices(settings: Settings, rules: RuleSet, as_of: datetime) -> int:

@@ -115,7 +115,7 @@ def cell(column: str, value: Any) -> str:
     if column.endswith("率"):
         return f"{value:.1%}"
     if column == "理由":
-        return REASONS.get(value, value)
+        return REASONS.get(value, str(value))
     if isinstance(value, int):
         return f"{value:,}"
     return str(value)

@@ -78,6 +78,11 @@ def test_every_fault_of_the_configuration_is_told_at_once(company: SmallCompany)
         ("NURTURE_DELIVERY", "yes", "NURTURE_DELIVERY: .*'off', 'allowlist' or 'live'"),
         ("NURTURE_TIMEZONE", "Tokio", "unknown time zone 'Tokio'"),
         ("NURTURE_SENDGRID_HOST", "ftp://example.com", "http or https URL"),
+        ("NURTURE_MEMORY_LIMIT", "lots", "must be a size such as 4GB.*received: lots"),
+        ("NURTURE_SFA_URL", "salesforce://hunter2@x", "NURTURE_SFA_URL: must be a SQLAlchemy URL"),
+        ("NURTURE_SFA_URL", "mysql://u:hunter2@h/d", "whose driver is installed"),
+        ("NURTURE_SENDGRID_HOST", "https://me:hunter2@example.com", "must not carry a credential"),
+        ("NURTURE_HOME", "README.md", "must be a folder, and is a file"),
         ("NURTURE_RULES", "no/such/folder", "no/such/folder: there is no rule set folder here"),
     ],
 )
@@ -85,6 +90,13 @@ def test_a_setting_that_is_not_allowed(company: SmallCompany, variable: str, val
     code, _, error = company.run("check", **{variable: value})
     assert code == 2
     assert re.search(wanted, error), error
+    assert "hunter2" not in error
+
+
+def test_check_wants_what_delivery_needs(company: SmallCompany) -> None:
+    code, _, error = company.run("check", NURTURE_DELIVERY="live", NURTURE_SENDGRID_API_KEY="", NURTURE_SECRET_KEY="")
+    assert code == 2
+    assert "NURTURE_SENDGRID_API_KEY" in error
 
 
 def test_an_instant_without_offset_is_refused(company: SmallCompany) -> None:
@@ -113,6 +125,11 @@ def test_a_source_that_is_down_stops_no_other_and_no_mail_leaves_while_opt_outs_
     with duckdb.connect(str(company.home / "warehouse.duckdb"), read_only=True) as connection:
         assert connection.execute("select email, score from leads").fetchall() == [(mail, 10)]
     (company.folder / "elsewhere.csv").rename(company.folder / "opt_outs.csv")
+    told = company.home / "sandbox" / "events.jsonl"
+    told.rename(told.with_suffix(".away"))
+    assert company.run("cycle", *AS_OF, stand_in=server)[0] == 1
+    assert server.mailbox.mails == [], "the provider's events bring opt-outs too"
+    told.with_suffix(".away").rename(told)
     assert company.run("cycle", *AS_OF, stand_in=server)[0] == 0
     assert [sent.to for sent in server.mailbox.mails] == [mail]
 

@@ -42,7 +42,7 @@ class World:
     def recompute(self, rules: RuleSet, as_of: datetime) -> None:
         with open_warehouse(self.settings) as connection:
             check_instant(connection, "recompute", as_of)
-            recompute(connection, rules, as_of)
+            recompute(connection, rules, as_of, self.settings.public_url)
 
     def send(self, rules: RuleSet, as_of: datetime) -> dict[str, int]:
         """Recompute, plan and deliver as of an instant. Returns the decisions."""

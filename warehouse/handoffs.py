@@ -30,37 +30,59 @@ def plan_handoffs(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: 
         {"hot_tier": rules.handoff.hot_tier, "active_from": active_from(connection, rules, as_of)},
     )
     before = _counts(connection)
-    _refuse_repeated(connection, rules, as_of)
-    _hand_off(connection, rules, as_of)
+    # late facts may name an instant before a handoff that was made: one near it, on either side, stands for both
+    connection.execute(f"create or replace temp table handed_off_before as {_HANDED_OFF}")
+    _hand_off(connection, rules, as_of, "kind = 'handoff' and cause != 'hot'")
+    while connection.execute("select 1 from causes where kind = 'handoff' and cause = 'hot' limit 1").fetchone():
+        # in the order in which they happened, each measured from those handed off, so that it does not matter
+        # whether one run sees them all or many runs see them one by one
+        _refuse_repeated(connection, rules, as_of)
+        _hand_off(connection, rules, as_of, _FIRST_HOT)
     _give_notice(connection, rules, as_of)
     return {name: count - before[name] for name, count in _counts(connection).items()}
 
 
+_HANDED_OFF = """
+select aliases.lead_id, handoffs.cause_event_id, handoffs.caused_at
+from handoffs
+inner join warehouse.lead_aliases as aliases on handoffs.lead_id = aliases.alias_lead_id
+"""
+_FIRST_HOT = """
+cause = 'hot' and kind = 'handoff' and (lead_id, caused_at) in (
+    select (lead_id, min(caused_at)) from causes where cause = 'hot' and kind = 'handoff' group by lead_id
+)
+"""
+
+
 def _refuse_repeated(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> None:
-    """A score that reaches the tier again soon after a handoff calls for nobody; a person's own request always does."""
+    """A score that reaches the tier near a handoff calls for nobody; a person's own request always does."""
     connection.execute(
-        """
+        f"""
         create or replace temp table repeated as
-        with earlier as (
-            select aliases.lead_id, handoffs.caused_at
-            from handoffs
-            inner join (select distinct alias_lead_id, lead_id from warehouse.lead_identities) as aliases
-                on handoffs.lead_id = aliases.alias_lead_id
-            union all
-            select lead_id, caused_at from causes where kind = 'handoff'
-        )
+        with handed_off as ({_HANDED_OFF})
 
         select lead_id, cause_event_id
         from causes
         where
             cause = 'hot'
-            and exists (
-                select 1
-                from earlier
-                where
-                    earlier.lead_id = causes.lead_id
-                    and earlier.caused_at < causes.caused_at
-                    and earlier.caused_at > causes.caused_at - $again_after
+            and kind = 'handoff'
+            and (
+                exists (
+                    select 1
+                    from handed_off
+                    where
+                        handed_off.lead_id = causes.lead_id
+                        and handed_off.caused_at <= causes.caused_at
+                        and handed_off.caused_at > causes.caused_at - $again_after
+                )
+                or exists (
+                    select 1
+                    from handed_off_before
+                    where
+                        handed_off_before.lead_id = causes.lead_id
+                        and handed_off_before.caused_at > causes.caused_at
+                        and handed_off_before.caused_at < causes.caused_at + $again_after
+                )
             )
         """,
         {"again_after": timedelta(days=rules.handoff.again_after_days)},
@@ -71,20 +93,20 @@ def _refuse_repeated(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_o
         select causes.lead_id, causes.cause, causes.cause_event_id, causes.caused_at, 'already_handed_off', ?, ?
         from causes
         inner join repeated using (lead_id, cause_event_id)
-        where causes.cause = 'hot'
+        where causes.cause = 'hot' and causes.kind = 'handoff'
         """,
         [as_of, rules.version],
     )
     connection.execute(
         "delete from causes using repeated where causes.lead_id = repeated.lead_id"
-        " and causes.cause_event_id = repeated.cause_event_id and causes.cause = 'hot'"
+        " and causes.cause_event_id = repeated.cause_event_id and causes.cause = 'hot' and causes.kind = 'handoff'"
     )
 
 
-def _hand_off(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> None:
-    """Owners take turns, in the order of the rules."""
+def _hand_off(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime, which: str) -> None:
+    """Hand off some causes and take them off the list. Owners take turns, in the order of the rules."""
     connection.execute(
-        """
+        f"""
         insert into handoffs
         select
             'H' || substr(md5(concat_ws(chr(31), lead_id, cause_event_id)), 1, 24),
@@ -108,7 +130,7 @@ def _hand_off(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: date
             null,
             $version,
         from causes
-        where kind = 'handoff'
+        where {which}
         """,
         {
             "owners": [owner.id for owner in rules.handoff.owners],
@@ -118,6 +140,7 @@ def _hand_off(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: date
             "version": rules.version,
         },
     )
+    connection.execute(f"delete from causes where {which}")
 
 
 def _give_notice(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> None:
@@ -126,13 +149,14 @@ def _give_notice(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: d
         """
         insert into notices
         with handed_off as (
-            select lead_id, cause, cause_event_id, handoff_id, owner
+            select 'handoff' as kind, lead_id, cause, cause_event_id, handoff_id, owner
             from handoffs
-            where (lead_id, cause_event_id) not in (select (lead_id, cause_event_id) from notices)
+            where handoff_id not in (select handoff_id from notices where handoff_id is not null)
         ),
 
         told as (
             select
+                'notify' as kind,
                 causes.lead_id,
                 causes.cause,
                 causes.cause_event_id,
@@ -158,8 +182,8 @@ def _give_notice(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: d
         )
 
         select
-            'N' || substr(md5(concat_ws(chr(31), lead_id, cause_event_id)), 1, 24),
-            lead_id, cause, cause_event_id, handoff_id, owner, 'planned', null, $as_of, null, $as_of
+            'N' || substr(md5(concat_ws(chr(31), lead_id, cause_event_id, kind)), 1, 24),
+            kind, lead_id, cause, cause_event_id, handoff_id, owner, 'planned', null, $as_of, null, $as_of
         from all_told
         """,
         {"owners": [owner.id for owner in rules.handoff.owners], "as_of": as_of},
@@ -297,7 +321,7 @@ def _with_briefs(connection: duckdb.DuckDBPyConnection, selection: str) -> list[
         current_selected as (
             select selected.*, coalesce(aliases.lead_id, selected.lead_id) as current_lead_id
             from selected
-            left join (select distinct alias_lead_id, lead_id from warehouse.lead_identities) as aliases
+            left join warehouse.lead_aliases as aliases
                 on selected.lead_id = aliases.alias_lead_id
         ),
 
@@ -318,12 +342,15 @@ def _with_briefs(connection: duckdb.DuckDBPyConnection, selection: str) -> list[
             group by lead_score_points.lead_id
         )
 
-        select current_selected.*, leads.* exclude (lead_id), rule_stages.label as stage_label, reasons.reasons
+        select current_selected, leads, rule_stages.label, reasons.reasons
         from current_selected
         left join warehouse.leads on current_selected.current_lead_id = leads.lead_id
         left join warehouse.rule_stages on leads.stage = rule_stages.stage
         left join reasons on current_selected.current_lead_id = reasons.lead_id
         """
     )
-    columns = [column[0] for column in cursor.description]
-    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    return [
+        # the engine's own columns win over fields of the same name
+        {**(lead or {}), **selected, "stage_label": stage_label, "reasons": reasons}
+        for selected, lead, stage_label, reasons in cursor.fetchall()
+    ]

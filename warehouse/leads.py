@@ -61,7 +61,7 @@ blocks as (
     select
         lead_id,
         bool_or(blocks = 'all') as is_suppressed,
-        bool_or(reason = 'opt_out') as is_opted_out,
+        bool_or(blocks = 'marketing') as is_opted_out,
         arg_min(reason, case when blocks = 'all' then 0 else 1 end) as suppression_reason,
     from lead_suppressions
     group by lead_id
@@ -101,7 +101,7 @@ left join lead_consents on lead_starts.lead_id = lead_consents.lead_id
 def leads_query(fields: Sequence[Field]) -> str:
     """The query of the ``leads`` table for these fields; ``email`` and system fields are kept by the engine."""
     columns = [_column(field) for field in fields if not field.system and field.id != "email"]
-    columns.append("arg_max(value, valid_from) filter (where field = 'title_level') as title_level,")
+    columns.append("arg_max_null(value, valid_from) filter (where field = 'title_level') as title_level,")
     return _QUERY.replace("{fields}", "\n        ".join(columns))
 
 

@@ -25,16 +25,27 @@ Progress = Callable[[str], None]
 
 
 def recompute(
-    connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime, on_progress: Progress | None = None
+    connection: duckdb.DuckDBPyConnection,
+    rules: RuleSet,
+    as_of: datetime,
+    own_url: str,
+    on_progress: Progress | None = None,
 ) -> dict[str, int]:
     """Rebuild the derived tables in the caller's transaction.
+
+    Args:
+        connection: The warehouse.
+        rules: The rule set.
+        as_of: The instant.
+        own_url: Base of the links in mails; clicks on opt-out and preference links under it never count.
+        on_progress: Told what is being computed.
 
     Returns:
         Leads by tier, e.g. ``{"hot": 3, "warm": 10, "cold": 400}``.
     """
     report = on_progress or (lambda _: None)
     write_rules(connection, rules)
-    values = {"as_of": as_of, "compared_fields": compared_fields(rules.segments)}
+    values = {"as_of": as_of, "compared_fields": compared_fields(rules.segments), "own_url": own_url}
 
     def build(*names: str) -> None:
         for name in names:
@@ -43,7 +54,7 @@ def recompute(
     report("identities")
     build("identity_facts")
     _join_identities(connection)
-    build("lead_identities", "visitor_bindings")
+    build("lead_identities", "lead_aliases", "send_addresses", "visitor_bindings")
     report("behaviour")
     build("lead_events", "send_outcomes", "title_levels", "lead_attribute_history", "attribute_forms", "lead_starts")
     report("scores, tiers and stages")

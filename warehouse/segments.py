@@ -174,7 +174,7 @@ class _Compiler:
 
     def _field_points(self, condition: FieldCondition) -> str:
         if condition.is_known is not None:
-            holds = "true" if condition.is_known else "false"
+            holds = "value is not null" if condition.is_known else "value is null"
             seed = "false" if condition.is_known else "true"
         else:
             holds, seed = self._field_test(condition), "false"

@@ -187,6 +187,7 @@ def planned_batches(
                 state = 'planned'
                 and ($allowlist is null or email in (select unnest($allowlist))
                     or '@' || split_part(email, '@', -1) in (select unnest($allowlist)))
+                and not exists (select 1 from pauses where pauses.scenario in ('*', sends.scenario))
         ),
 
         numbered as (
@@ -211,7 +212,7 @@ def claim(
     connection: duckdb.DuckDBPyConnection, rules: RuleSet, send_ids: Sequence[str], as_of: datetime
 ) -> list[Claim]:
     """Look once more at a batch of planned sends: those that may no longer go are cancelled, the others returned."""
-    cursor = connection.execute(
+    rows = connection.execute(
         query("claim"),
         {
             "send_ids": list(send_ids),
@@ -219,15 +220,17 @@ def claim(
             "expires_after": timedelta(hours=rules.expires_after_hours),
             "recomputed_at": recomputed_at(connection, rules, as_of),
         },
-    )
-    columns = [column[0] for column in cursor.description]
-    rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
-    for reason in {row["stop_reason"] for row in rows} - {None}:
-        _set_state(
-            connection, [row["send_id"] for row in rows if row["stop_reason"] == reason], "cancelled", reason, as_of
-        )
-    # the address is the one decided on, which stands last in the query and so wins over the lead's present one
-    return [Claim(row["send_id"], row["email"], row) for row in rows if row["stop_reason"] is None]
+    ).fetchall()
+    stopped: dict[str, list[str]] = {}
+    claims = []
+    for send_id, email, reason, lead in rows:
+        if reason is None:
+            claims.append(Claim(send_id, email, lead))
+        else:
+            stopped.setdefault(reason, []).append(send_id)
+    for reason, ids in stopped.items():
+        _set_state(connection, ids, "cancelled", reason, as_of)
+    return claims
 
 
 def cancel(connection: duckdb.DuckDBPyConnection, send_ids: Sequence[str], reason: str, as_of: datetime) -> None:

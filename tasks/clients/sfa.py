@@ -61,7 +61,12 @@ class SqlSfa:
         if parsed.drivername.startswith("sqlite") and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         self._engine = sa.create_engine(parsed)
-        self.is_local = parsed.drivername.startswith("sqlite") or parsed.host in LOOPBACK_HOSTS
+        socket = str(parsed.query.get("host", ""))
+        self.is_local = (
+            parsed.drivername.startswith("sqlite")
+            or (parsed.host or "") in LOOPBACK_HOSTS
+            or (not parsed.host and (not socket or socket.startswith("/")))
+        )
         """Whether it stands on this machine."""
 
     def write_handoffs(self, leads: Sequence[Mapping[str, Any]], handoffs: Sequence[Mapping[str, Any]]) -> None:
@@ -76,23 +81,34 @@ class SqlSfa:
             for batch in _batches(handoffs):  # what sales has noted in a handoff is theirs
                 _upsert(connection, HANDOFFS, "handoff_id", batch, update=False)
 
-    def read_follow_ups(self, handoff_ids: Sequence[str]) -> list[dict[str, Any]]:
+    def read_follow_ups(self, handoff_ids: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
         """What sales noted in these handoffs: status, first_contact_at, outcome, reject_reason.
 
+        Returns:
+            The follow-ups, and what is wrong with those that cannot be read.
+
         Raises:
-            RunError: The database cannot be read, or holds a stamp that is none.
+            RunError: The database cannot be read.
         """
         columns = ("handoff_id", "status", "first_contact_at", "outcome", "reject_reason")
         rows: list[dict[str, Any]] = []
         with self._transaction() as connection:
             for batch in _batches(handoff_ids):
                 selection = sa.select(*(HANDOFFS.c[name] for name in columns)).where(
-                    HANDOFFS.c.handoff_id.in_(batch), HANDOFFS.c.status != "new"
+                    HANDOFFS.c.handoff_id.in_(batch),
+                    sa.or_(HANDOFFS.c.status != "new", HANDOFFS.c.first_contact_at.is_not(None)),
                 )
                 rows += [dict(row) for row in connection.execute(selection).mappings()]
+        read, faults = [], []
         for row in rows:
-            row["first_contact_at"] = _instant(row["first_contact_at"], row["handoff_id"])
-        return rows
+            try:
+                read.append({**row, "first_contact_at": _instant(row["first_contact_at"])})
+            except ValueError:
+                faults.append(
+                    f"the SFA's handoff {row['handoff_id']} has first_contact_at {row['first_contact_at']!r}; allowed: "
+                    "ISO 8601, such as 2026-04-01T09:30:00+09:00; correct it there"
+                )
+        return read, faults
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
@@ -115,17 +131,18 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat()
 
 
-def _instant(text: str | None, handoff_id: str) -> datetime | None:
+def _instant(text: str | None) -> datetime | None:
+    """A stamp of the SFA; ValueError where it is none."""
     if not text:
         return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise RunError(
-            f"the SFA's handoff {handoff_id} has first_contact_at {text!r}; allowed: ISO 8601, "
-            "such as 2026-04-01T09:30:00+09:00"
-        ) from error
+    at = datetime.fromisoformat(text)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _fitting(table: sa.Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with texts cut to their columns' width: a long title must not keep a lead from sales."""
+    widths = {column.name: getattr(column.type, "length", None) for column in table.c}
+    return {name: value[: widths[name]] if isinstance(value, str) else value for name, value in row.items()}
 
 
 def _upsert(
@@ -133,7 +150,8 @@ def _upsert(
 ) -> None:
     ids = [row[key] for row in rows]
     known = set(connection.scalars(sa.select(table.c[key]).where(table.c[key].in_(ids))))
-    new = [dict(row) for row in rows if row[key] not in known]
+    rows = [_fitting(table, row) for row in rows]
+    new = [row for row in rows if row[key] not in known]
     if new:
         connection.execute(table.insert(), new)
     old = [{f"old_{name}": value for name, value in row.items()} for row in rows if row[key] in known]

@@ -26,7 +26,7 @@ CASES = [
     ("fields.yaml", "id: region", "id: industry", "two fields have the same name", "first on line 18", ""),
     ("fields.yaml", "id: region", "id: 地域id", "not an id for a field", "地域id", ""),
     ("fields.yaml", "id: region", "id: items", "templates keep for themselves", "", "another id"),
-    ("fields.yaml", "id: region", "id: title_level", "made from the title", "", "another id"),
+    ("fields.yaml", "id: region", "id: title_level", "a column the engine keeps itself", "", "another id"),
     ("fields.yaml", "{id: phone, label: 電話番号}", "{id: fax, label: FAX}", "'phone' is missing", "", "add"),
     ("fields.yaml", "type: choices", "type: choise", "none of the values allowed", "choise", "choice"),
     ("fields.yaml", "    values: [製品A, 製品B, 導入事例, 価格, セミナー]\n", "", "without values", "", "text"),

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from rules.models import SalesAction
+from rules.models import Field, SalesAction, ScoringRule, Selector
 from sandbox.sendgrid import Fault
 from tasks.errors import RunError
+from tasks.handoff import sync_handoffs
 from tests.facts import START, add_consent, add_event, add_lead, add_suppression, at
 from tests.rule_sets import CONSULTATION, PRICE_VIEW, rule_set
 from tests.world import World, stand_in
@@ -193,3 +194,104 @@ def test_consent_is_not_asked_for_a_handoff(world: World) -> None:
         SalesAction(kind="handoff", id="consultation", label="個別相談", on=CONSULTATION, source="test"),
     )), at(1))  # fmt: skip
     assert world.ledger("select count(*) from handoffs") == [(1,)]
+
+
+def test_a_late_event_that_moves_the_fiftieth_point_hands_off_nobody_twice(world: World) -> None:
+    lead(world, "a@example.com")
+    make_hot(world, "a@example.com", at(2))
+    world.hand_off(RULES, at(3))
+    world.facts(
+        lambda connection: add_event(
+            connection, "page_view", at(1), email="a@example.com", url="/price", received_at=at(3.5)
+        )
+    )
+    world.hand_off(RULES, at(4))
+    assert world.ledger("select count(*) from handoffs") == [(1,)]
+    assert len(world.accepted()) == 1
+    assert world.ledger("select decision from handoff_decisions") == [("already_handed_off",)]
+
+
+def test_a_late_event_that_makes_another_view_the_third_is_told_of_once(world: World) -> None:
+    action = SalesAction(kind="notify", id="third", label="3回閲覧", on=PRICE_VIEW, on_count=3, source="test")
+    rules = rule_set(active_from=START, sales_actions=(action,))
+    lead(world, "a@example.com")
+    for hour in range(3):
+        event(world, "page_view", at(2, hours=hour), "a@example.com", url="/price")
+    world.hand_off(rules, at(3))
+    world.facts(
+        lambda connection: add_event(
+            connection, "page_view", at(1), email="a@example.com", url="/price", received_at=at(3.5)
+        )
+    )
+    world.hand_off(rules, at(4))
+    assert world.ledger("select count(*) from notices where kind = 'notify'") == [(1,)]
+
+
+def test_a_request_and_the_fiftieth_point_at_one_instant_make_one_handoff(world: World) -> None:
+    lead(world, "a@example.com")
+    event(world, "consultation_request", at(1), "a@example.com")
+    event(world, "seminar_signup", at(1), "a@example.com")
+    world.hand_off(RULES, at(2))
+    assert world.ledger("select cause from handoffs") == [("consultation",)]
+    assert len(world.accepted()) == 1
+
+
+def test_a_notice_on_the_way_to_fifty_does_not_stand_for_the_handoff(world: World) -> None:
+    action = SalesAction(kind="notify", id="view", label="価格ページ", on=PRICE_VIEW, on_count=4, source="test")
+    lead(world, "a@example.com")
+    make_hot(world, "a@example.com", at(1))
+    world.hand_off(rule_set(active_from=START, sales_actions=(action,)), at(2))
+    assert world.ledger("select handoff_id is not null from notices") == [(True,)]
+    assert len(world.accepted()) == 1
+
+
+def test_many_runs_or_one_come_to_the_same_handoffs(tmp_path: Path) -> None:
+    back = ScoringRule(id="back", label="戻り", on=Selector(event="cooled"), points=-40)
+    rules = rule_set(active_from=START, scoring=(*RULES.scoring, back))
+    found = []
+    for runs in ([at(50)], [at(2), at(21), at(41), at(50)]):
+        home = tmp_path / str(len(runs))
+        with stand_in(home) as server:
+            world = World(home, server)
+            lead(world, "a@example.com")
+            make_hot(world, "a@example.com", at(1))
+            for day in (20, 40):
+                event(world, "cooled", at(day - 1), "a@example.com")
+                for hour in range(3):
+                    event(world, "page_view", at(day, hours=hour), "a@example.com", url="/price")
+            for as_of in runs:
+                world.hand_off(rules, as_of)
+            found.append(world.ledger("select caused_at from handoffs order by 1"))
+    assert found[0] == found[1]
+    assert len(found[0]) == 2
+
+
+def test_a_stamp_in_the_sfa_that_is_none_keeps_nobody_else_from_sales(world: World) -> None:
+    for name in ("a", "b"):
+        lead(world, f"{name}@example.com")
+        event(world, "consultation_request", at(1), f"{name}@example.com")
+    world.hand_off(RULES, at(1))
+    sfa(world, "update handoffs set first_contact_at = '4/3 10:00' where rowid = 1")
+    sfa(world, "update handoffs set first_contact_at = ? where rowid = 2", at(1.5).isoformat())
+    with pytest.raises(RunError, match=r"4/3 10:00.*ISO 8601"):
+        sync_handoffs(world.settings, RULES, at(2))
+    assert world.ledger("select first_contact_at from handoffs order by 1 nulls last") == [(at(1.5),), (None,)]
+
+
+def test_a_value_too_long_for_the_sfa_is_cut(world: World) -> None:
+    world.facts(lambda connection: add_lead(connection, "a@example.com", name="長" * 300))
+    event(world, "consultation_request", at(1), "a@example.com")
+    world.hand_off(RULES, at(1))
+    assert sfa(world, "select length(name) from leads") == [(200,)]
+
+
+def test_a_field_that_bears_a_name_of_ours_changes_no_handoff(world: World) -> None:
+    rules = rule_set(
+        active_from=START, fields=(*RULES.fields, Field(id="owner", label="担当"), Field(id="id", label="番号"))
+    )
+    world.facts(lambda connection: add_lead(connection, "a@example.com", owner="ZZZ", id="ZZZ"))
+    event(world, "consultation_request", at(1), "a@example.com")
+    for _ in range(2):
+        world.hand_off(rules, at(1))
+    assert sfa(world, "select owner from handoffs") == [("sato",)]
+    assert len(world.accepted()) == 1

@@ -16,6 +16,7 @@ from tasks.send import deliver_sends, plan_sends, waiting_sends
 from tests.facts import START, add_consent, add_event, add_lead, add_suppression, at
 from tests.rule_sets import CASE_STUDY, CONSULTATION, DOWNLOAD, PRICE_VIEW, rule_set, step
 from tests.world import World, stand_in
+from warehouse.connection import open_ledger
 
 
 @pytest.fixture
@@ -137,6 +138,66 @@ def test_an_opt_out_that_came_in_after_the_decision_cancels(world: World) -> Non
     assert world.ledger("select state, state_reason from sends") == [("cancelled", "opted_out")]
 
 
+def test_an_opt_out_of_any_identity_that_came_in_after_the_decision_cancels(world: World) -> None:
+    for name in ("a", "b", "c"):
+        head(world, f"{name}@example.com")
+        event(world, "document_download", at(1), f"{name}@example.com", asset="guide")
+
+    def tie(connection):
+        for email in ("a@example.com", "other@example.com"):
+            connection.execute(
+                "insert into lead_records values (?, 'crm', 'crm:1', ?, null, ?, ?, map {}, null)",
+                [email, email, START, START],
+            )
+        connection.execute(
+            "insert into lead_records values ('b', 'crm', 'crm:2', 'b@example.com', null, ?, ?, map {}, null)",
+            [START, START],
+        )
+
+    world.facts(tie)
+    world.recompute(rules(THANKS), at(1))
+    assert plan_sends(world.settings, rules(THANKS), at(1)) == {"sent": 3}
+
+    def opt_out(connection):
+        add_suppression(connection, "other@example.com", at(1))
+        connection.execute(
+            "insert into suppression_records values ('x', 'list', 'crm:2', null, 'all', 'manual', ?, ?)", [at(1), at(1)]
+        )
+        add_event(connection, "mail_bounce", at(1), email="c@example.com")
+
+    world.facts(opt_out)
+    deliver_sends(world.settings, rules(THANKS), at(1))
+    assert world.accepted() == []
+    assert world.ledger("select distinct state from sends") == [("cancelled",)]
+
+
+def test_what_waited_is_looked_at_again_before_it_goes(world: World) -> None:
+    for name in ("moved", "stays"):
+        head(world, f"{name}@example.com")
+        event(world, "document_download", at(1), f"{name}@example.com", asset="guide")
+    world.recompute(rules(THANKS), at(1))
+    assert plan_sends(world.settings, rules(THANKS), at(1)) == {"sent": 2}
+    event(world, "consultation_request", at(1, hours=2), "moved@example.com")
+    with open_ledger(world.settings) as ledger:
+        ledger.execute("insert into pauses values ('guide', ?)", [at(1)])
+    world.send(rules(THANKS), at(1, hours=3))
+    assert world.accepted() == []
+    with open_ledger(world.settings) as ledger:
+        ledger.execute("delete from pauses")
+    world.send(rules(THANKS), at(1, hours=4))
+    assert [mail["to"] for mail in world.accepted()] == ["stays@example.com"]
+    assert ("cancelled", "exited") in world.ledger("select state, state_reason from sends")
+
+
+def test_a_row_that_sends_nothing_supersedes_nothing(world: World) -> None:
+    general = step("general", DOWNLOAD, scenario="trigger_mails", kind="trigger", segment="everyone", priority=10)
+    head(world, "a@example.com")
+    event(world, "document_download", at(1), "a@example.com", asset="guide")
+    event(world, "page_view", at(1, hours=1), "a@example.com", url="/price")
+    assert world.send(rules(THANKS, general), at(1, hours=2)) == {"exited": 1, "sent": 1}
+    assert world.stand_in.mailbox.mails[0].subject == "件名 general"
+
+
 def test_a_refused_mail_is_named_and_the_others_go(world: World) -> None:
     for name in ("a", "b", "c"):
         head(world, f"{name}@example.com")
@@ -144,8 +205,6 @@ def test_a_refused_mail_is_named_and_the_others_go(world: World) -> None:
     world.stand_in.faults.set([])
     world.recompute(rules(THANKS), at(1))
     plan_sends(world.settings, rules(THANKS), at(1))
-    from warehouse.connection import open_ledger
-
     with open_ledger(world.settings) as ledger:
         ledger.execute("update sends set email = 'no address' where email = 'b@example.com'")
     deliver_sends(world.settings, rules(THANKS), at(1))
@@ -259,7 +318,6 @@ def test_an_allowlist_lets_only_its_addresses_out(world: World) -> None:
         event(world, "document_download", at(1), name, asset="guide")
     world.recompute(rules(THANKS), at(1))
     plan_sends(world.settings, rules(THANKS), at(1))
-    from warehouse.connection import open_ledger
     from warehouse.sending import planned_batches
 
     with open_ledger(world.settings) as ledger:

@@ -112,7 +112,7 @@ def test_two_sources_may_share_ids(pulling: Pulling) -> None:
     assert pulling.rows("select external_id from lead_records") == [("shared:7",)]
 
 
-def test_a_deal_is_an_event_once_a_state(pulling: Pulling) -> None:
+def test_a_deal_is_an_event_once_a_state_and_stamp(pulling: Pulling) -> None:
     columns = {"deal_id": "deal", "email": "mail", "status": "state", "amount": "amount", "occurred_at": "at"}
     header = "deal,mail,state,amount,at\n"
     opened = "D1,a@example.com,Open,,2026-04-01 09:00\n"
@@ -127,7 +127,7 @@ def test_a_deal_is_an_event_once_a_state(pulling: Pulling) -> None:
     assert pulling.counts(2).values_quarantined == 1
     assert pulling.rows("select count(*) from deal_records") == [(4,)]
     assert pulling.rows("select event_type, properties['deal_id'] from events order by all") == [
-        ("deal_created", "D1"), ("deal_lost", "D3"), ("deal_won", "D1"),
+        ("deal_created", "D1"), ("deal_lost", "D3"), ("deal_won", "D1"), ("deal_won", "D1"),
     ]  # fmt: skip
 
 

@@ -42,7 +42,7 @@ def derive(facts: list, as_of: datetime) -> dict[str, list[str]]:
     with tempfile.TemporaryDirectory() as home, open_warehouse(Settings(home=Path(home))) as connection:
         for number, fact in facts:
             fact(connection, number)
-        recompute(connection, rule_set(), as_of)
+        recompute(connection, rule_set(), as_of, "http://127.0.0.1:8787")
         return {table: sorted(map(repr, connection.execute(f"from {table}").fetchall())) for table in TABLES}
 
 

@@ -9,11 +9,17 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from rules.lead_rules import KEPT_COLUMNS
+from rules.models import Group
 from settings import Settings
 from tests.facts import START, add_consent, add_event, add_lead, add_suppression, at
 from tests.rule_sets import rule_set
 from warehouse.connection import open_warehouse
-from warehouse.recompute import recompute
+from warehouse.recompute import recompute as recompute_for
+
+
+def recompute(connection, rules, as_of) -> None:
+    recompute_for(connection, rules, as_of, "http://127.0.0.1:8787")
 
 
 @pytest.fixture
@@ -159,3 +165,78 @@ def test_recomputing_twice_changes_nothing(warehouse) -> None:
     before = {name: sorted(map(repr, rows(warehouse, f"from {name}"))) for name in tables}
     recompute(warehouse, rule_set(), at(5))
     assert {name: sorted(map(repr, rows(warehouse, f"from {name}"))) for name in tables} == before
+
+
+def test_any_reason_that_blocks_marketing_is_an_opt_out_and_holds_from_when_it_was_learnt(warehouse) -> None:
+    for name in ("a", "b"):
+        head(warehouse, f"{name}@example.com")
+        add_consent(warehouse, f"{name}@example.com")
+    add_suppression(warehouse, "a@example.com", at(1), reason="退会フォーム")
+    warehouse.execute(
+        "insert into suppression_records values ('f', 'list', null, 'b@example.com', 'marketing', 'opt_out', ?, ?)",
+        [at(2), at(1)],  # its clock is ahead
+    )
+    recompute(warehouse, rule_set(), at(1.5))
+    assert rows(warehouse, "select consent_state from leads") == [("opted_out",), ("opted_out",)]
+
+
+def test_an_opt_out_that_names_only_the_send_finds_its_lead(warehouse) -> None:
+    head(warehouse, "a@example.com")
+    add_consent(warehouse, "a@example.com")
+    add_event(warehouse, "mail_processed", at(1), email="a@example.com", send_id="s1")
+    add_event(warehouse, "mail_unsubscribe", at(2), send_id="s1")
+    recompute(warehouse, rule_set(), at(3))
+    assert rows(warehouse, "select consent_state from leads") == [("opted_out",)]
+
+
+def test_a_title_without_a_level_ends_the_level_before(warehouse) -> None:
+    head(warehouse, "a@example.com")
+    add_lead(warehouse, "a@example.com", at(2), title="顧問")
+    recompute(warehouse, rule_set(), at(3))
+    assert rows(warehouse, "select title, title_level from leads") == [("顧問", None)]
+    assert rows(warehouse, "select left_at from segment_members where segment = 'manufacturing_heads'") == [(at(2),)]
+
+
+def test_clicks_on_our_own_opt_out_links_never_score(warehouse) -> None:
+    head(warehouse, "a@example.com")
+    link = "http://127.0.0.1:8787/u/token"
+    add_event(warehouse, "mail_click", at(1), email="a@example.com", send_id="s1", url=link)
+    recompute(warehouse, rule_set(), at(2))
+    assert rows(warehouse, "select score from leads") == [(0,)]
+    assert rows(warehouse, "select clicked_at from send_outcomes") == [(None,)]
+    add_event(warehouse, "mail_click", at(1, 1), email="a@example.com", send_id="s1", url="https://www.example.com/")
+    recompute(warehouse, rule_set(), at(2))
+    assert rows(warehouse, "select score from leads") == [(10,)]
+
+
+def test_encoded_paths_and_assets_told_by_their_path_match_their_groups(warehouse) -> None:
+    rules = rule_set(
+        page_groups=(Group(id="price", label="価格ページ", patterns=("/price*", "*料金*")),),
+        asset_groups=(Group(id="case_studies", label="事例集", patterns=("case-*",)),),
+    )
+    head(warehouse, "a@example.com")
+    add_event(warehouse, "page_view", at(1), email="a@example.com", url="https://x.test/%E6%96%99%E9%87%91/")
+    add_event(warehouse, "document_download", at(1), email="a@example.com", asset="/files/case-studies.pdf")
+    recompute(warehouse, rules, at(2))
+    assert rows(warehouse, "select page_group, asset_group from lead_events order by all") == [
+        ("price", None),
+        (None, "case_studies"),
+    ]
+
+
+def test_a_won_deal_that_is_edited_is_one_win(warehouse) -> None:
+    head(warehouse, "a@example.com")
+    for day in (9, 5):
+        add_event(warehouse, "deal_won", at(day), email="a@example.com", deal_id="D1")
+    recompute(warehouse, rule_set(), at(10))
+    assert rows(warehouse, "select occurred_at from lead_events where is_counted") == [(at(5),)]
+
+
+def test_columns_the_engine_keeps_are_refused_as_fields(warehouse) -> None:
+    head(warehouse, "a@example.com")
+    rules = rule_set()
+    recompute(warehouse, rules, at(1))
+    columns = {
+        name for (name,) in rows(warehouse, "select column_name from duckdb_columns() where table_name = 'leads'")
+    }
+    assert columns - {field.id for field in rules.fields if not field.system} <= KEPT_COLUMNS

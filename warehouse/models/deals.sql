@@ -18,6 +18,7 @@ select
     arg_max(status, (occurred_at, record_id)) as status,
     arg_max(amount, (occurred_at, record_id)) as amount,
     min(occurred_at) as created_at,
+    min(occurred_at) filter (status = 'won') as won_at,
     max(occurred_at) as changed_at,
 from owned
 group by source, deal_id

@@ -38,7 +38,8 @@ with_levels as (
         latest_of_instant.valid_from,
         latest_of_instant.source,
     from latest_of_instant
-    inner join title_levels on latest_of_instant.value = title_levels.title
+    -- a title without a level ends the level of the title before
+    left join title_levels on latest_of_instant.value = title_levels.title
     where latest_of_instant.field = 'title'
 )
 

@@ -1,6 +1,6 @@
 -- One row per event of a known person: whose it is, which page or asset group it falls in, and whether it counts.
 -- key: event_id
--- from: events, lead_identities, visitor_bindings, rule_page_groups, rule_asset_groups, rule_set
+-- from: events, lead_identities, send_addresses, visitor_bindings, rule_page_groups, rule_asset_groups, rule_set
 with visible as (
     select *
     from events
@@ -10,7 +10,7 @@ with visible as (
 owned as (
     select
         visible.event_id,
-        coalesce(by_email.lead_id, by_id.lead_id, visitor_bindings.lead_id) as lead_id,
+        coalesce(by_email.lead_id, by_id.lead_id, by_send.lead_id, visitor_bindings.lead_id) as lead_id,
         visible.event_type,
         visible.occurred_at,
         visible.received_at,
@@ -18,10 +18,19 @@ owned as (
         visible.url,
         visible.asset,
         visible.send_id,
+        visible.properties['deal_id'] as deal_id,
+        -- a click on the opt-out or preference link is no interest
+        coalesce(
+            visible.event_type = 'mail_click'
+            and (starts_with(visible.url, $own_url || '/u/') or starts_with(visible.url, $own_url || '/preferences/')),
+            false
+        ) as is_opt_out_click,
         coalesce(visible.properties['sg_machine_open'] = 'true', false) as is_machine,
     from visible
     left join lead_identities as by_email on by_email.identity = 'email:' || visible.email
     left join lead_identities as by_id on by_id.identity = 'id:' || visible.external_id
+    left join send_addresses on visible.send_id = send_addresses.send_id
+    left join lead_identities as by_send on by_send.identity = 'email:' || send_addresses.email
     left join visitor_bindings
         on
             visible.visitor = visitor_bindings.visitor
@@ -37,7 +46,7 @@ page_groups as (
     from (select distinct url from owned where url is not null and lead_id is not null) as urls
     inner join rule_page_groups
         on
-            lower(regexp_extract(urls.url, '^(?:[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*)?([^?#]*)', 1))
+            lower(url_decode(regexp_extract(urls.url, '^(?:[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*)?([^?#]*)', 1)))
             glob rule_page_groups.pattern
     group by urls.url
 ),
@@ -47,7 +56,11 @@ asset_groups as (
         assets.asset,
         arg_min(rule_asset_groups.asset_group, rule_asset_groups.position) as asset_group,
     from (select distinct asset from owned where asset is not null and lead_id is not null) as assets
-    inner join rule_asset_groups on lower(assets.asset) glob rule_asset_groups.pattern
+    inner join rule_asset_groups
+        on
+            lower(url_decode(assets.asset)) glob rule_asset_groups.pattern
+            -- an asset may be told by its path
+            or lower(url_decode(split_part(assets.asset, '/', -1))) glob rule_asset_groups.pattern
     group by assets.asset
 ),
 
@@ -133,14 +146,21 @@ select
     grouped.send_id,
     grouped.is_machine,
     case
-        when grouped.is_machine then false
+        when grouped.is_machine or grouped.is_opt_out_click then false
         when grouped.event_type in ('mail_open', 'mail_click') and grouped.send_id is not null
             then row_number() over (
-                partition by grouped.send_id, grouped.event_type, grouped.is_machine
+                partition by
+                    grouped.send_id, grouped.event_type, grouped.is_machine, grouped.is_opt_out_click
                 order by grouped.occurred_at, grouped.event_id
             ) = 1
         when grouped.event_type = 'page_view' and grouped.page_group is not null
             then counted_views.event_id is not null
+        -- a deal is won once, however often the won deal is edited
+        when grouped.deal_id is not null
+            then row_number() over (
+                partition by grouped.source, grouped.deal_id, grouped.event_type
+                order by grouped.occurred_at, grouped.event_id
+            ) = 1
         else true
     end as is_counted,
 from grouped

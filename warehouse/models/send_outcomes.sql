@@ -15,7 +15,13 @@ select
     min(occurred_at) filter (
         event_type = 'mail_open' and coalesce(properties['sg_machine_open'], 'false') != 'true'
     ) as opened_at,
-    min(occurred_at) filter (event_type = 'mail_click') as clicked_at,
+    -- a click on the opt-out or preference link is no interest
+    min(occurred_at) filter (
+        event_type = 'mail_click'
+        and not coalesce(
+            starts_with(url, $own_url || '/u/') or starts_with(url, $own_url || '/preferences/'), false
+        )
+    ) as clicked_at,
     min(occurred_at) filter (event_type = 'mail_unsubscribe') as unsubscribed_at,
     min(occurred_at) filter (event_type = 'mail_spam_report') as complained_at,
 from events

@@ -1,44 +1,75 @@
 -- One row per planned send of a batch, with what its mail shows and the reason, if any, why it may no longer go.
 -- key: send_id
--- from: sends, lead_identities, leads, suppression_records, consent_records, events
--- Suppression stands here again because facts may have come in since the decision. What the last recompute saw is in
--- leads; facts of its instant or later are read as they are, by address.
+-- from: sends, lead_aliases, lead_identities, leads, rule_steps, segment_members, suppression_records, consent_records,
+--       events
+-- A send may have waited since it was decided: stage, segment and step are looked at again. Suppression stands here
+-- again because facts may have come in since. What the last recompute saw is in leads; facts of its instant or later
+-- are read as they are, and hold for the whole lead and for the address.
 with fresh as (
-    select email, case blocks when 'all' then 'all' else 'marketing' end as blocks
+    select email, external_id, blocks
     from warehouse.suppression_records
     where received_at >= $recomputed_at
     union all
-    select email, 'marketing' as blocks
+    select email, external_id, 'marketing' as blocks
     from warehouse.consent_records
     where not is_granted and received_at >= $recomputed_at
     union all
-    select email, case event_type when 'mail_unsubscribe' then 'marketing' else 'all' end as blocks
+    select email, external_id, case event_type when 'mail_unsubscribe' then 'marketing' else 'all' end as blocks
     from warehouse.events
-    where event_type in ('mail_unsubscribe', 'mail_spam_report') and received_at >= $recomputed_at
+    where
+        (
+            event_type in ('mail_unsubscribe', 'mail_spam_report')
+            or (event_type = 'mail_bounce' and coalesce(properties['type'], 'bounce') != 'blocked')
+        )
+        and received_at >= $recomputed_at
+),
+
+fresh_of_leads as (
+    select lead_identities.lead_id, fresh.blocks
+    from fresh
+    inner join warehouse.lead_identities on lead_identities.identity = 'email:' || fresh.email
+    union
+    select lead_identities.lead_id, fresh.blocks
+    from fresh
+    inner join warehouse.lead_identities on lead_identities.identity = 'id:' || fresh.external_id
 )
 
 select
     sends.send_id,
-    sends.scenario,
-    sends.step,
-    sends.variant,
-    sends.category,
+    sends.email,
     case
+        when rule_steps.step is null or not rule_steps.is_enabled then 'step_removed'
         when sends.due_at + $expires_after < $as_of then 'expired'
         when leads.lead_id is null then 'unknown_lead'
         when leads.is_suppressed then 'suppressed'
         when sends.category = 'marketing' and leads.is_opted_out then 'opted_out'
         when exists (
             select 1
+            from fresh_of_leads
+            where
+                fresh_of_leads.lead_id = leads.lead_id
+                and (fresh_of_leads.blocks = 'all' or sends.category = 'marketing')
+        ) then 'opted_out'
+        when exists (
+            select 1
             from fresh
             where fresh.email = sends.email and (fresh.blocks = 'all' or sends.category = 'marketing')
         ) then 'opted_out'
+        when sends.category = 'marketing' and leads.consent_state != 'consented' then 'no_consent'
+        when rule_steps.stage is not null and rule_steps.stage != coalesce(leads.stage, '') then 'exited'
+        when not exists (
+            select 1
+            from warehouse.segment_members
+            where
+                segment_members.segment = rule_steps.segment
+                and segment_members.lead_id = leads.lead_id
+                and segment_members.left_at is null
+        ) then 'exited'
     end as stop_reason,
-    leads.*,
-    sends.email,
+    leads as lead,
 from sends
-left join (select distinct alias_lead_id, lead_id from warehouse.lead_identities) as aliases
-    on sends.lead_id = aliases.alias_lead_id
+left join warehouse.lead_aliases as aliases on sends.lead_id = aliases.alias_lead_id
 left join warehouse.leads on aliases.lead_id = leads.lead_id
+left join warehouse.rule_steps on sends.scenario = rule_steps.scenario and sends.step = rule_steps.step
 where sends.state = 'planned' and sends.send_id in (select unnest($send_ids))
 order by sends.send_id

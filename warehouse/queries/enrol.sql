@@ -1,6 +1,6 @@
 -- One row per lead and step whose trigger has happened and that is not enrolled yet: the first trigger that serves it.
 -- key: lead_id, scenario, step, occurrence
--- from: lead_events, rule_steps, lead_stage_changes, segment_members, lead_identities, enrolments
+-- from: lead_events, rule_steps, lead_stage_changes, segment_members, lead_aliases, enrolments
 -- A trigger serves a row when the lead's stage, once the trigger has counted, is the row's stage, and the lead is in
 -- the row's segment then or comes into it before this run.
 with triggers as (
@@ -54,9 +54,9 @@ serving as (
             -- whatever member of a merged lead was enrolled, the lead was
             select 1
             from enrolments
-            inner join warehouse.lead_identities on enrolments.lead_id = lead_identities.alias_lead_id
+            inner join warehouse.lead_aliases on enrolments.lead_id = lead_aliases.alias_lead_id
             where
-                lead_identities.lead_id = triggers.lead_id
+                lead_aliases.lead_id = triggers.lead_id
                 and enrolments.scenario = triggers.scenario
                 and enrolments.step = triggers.step
         )

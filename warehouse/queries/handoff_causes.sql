@@ -1,7 +1,7 @@
 -- One row per lead and event that calls for sales and that nothing was decided on yet: an action the rules name, or
 -- the event with which the score reached the hot tier.
 -- key: current_lead_id, cause_event_id, kind
--- from: lead_events, rule_sales_actions, lead_tier_changes, lead_stage_changes, segment_members, lead_identities,
+-- from: lead_events, rule_sales_actions, lead_tier_changes, lead_stage_changes, segment_members, lead_aliases,
 --       handoffs, handoff_decisions, notices
 with counted as (
     select
@@ -33,6 +33,7 @@ causes as (
         counted.action as cause,
         counted.event_id as cause_event_id,
         counted.occurred_at as caused_at,
+        counted.on_count > 1 as is_once_a_lead,
         1 as precedence,
     from counted
     inner join warehouse.lead_stage_changes
@@ -58,21 +59,22 @@ causes as (
         'hot' as cause,
         cause_event_id,
         changed_at as caused_at,
+        false as is_once_a_lead,
         2 as precedence,
     from warehouse.lead_tier_changes
     where to_tier = $hot_tier and cause_event_id is not null
 ),
 
 decided as (
-    select aliases.lead_id, done.cause_event_id, done.kind
+    select aliases.lead_id, done.cause_event_id, done.cause, done.kind
     from (
-        select lead_id, cause_event_id, 'handoff' as kind from handoffs
+        select lead_id, cause_event_id, cause, 'handoff' as kind from handoffs
         union all
-        select lead_id, cause_event_id, 'handoff' as kind from handoff_decisions
+        select lead_id, cause_event_id, cause, 'handoff' as kind from handoff_decisions
         union all
-        select lead_id, cause_event_id, 'notify' as kind from notices
+        select lead_id, cause_event_id, cause, kind from notices
     ) as done
-    inner join (select distinct alias_lead_id, lead_id from warehouse.lead_identities) as aliases
+    inner join warehouse.lead_aliases as aliases
         on done.lead_id = aliases.alias_lead_id
 )
 
@@ -83,12 +85,20 @@ select
     causes.cause_event_id,
     causes.caused_at,
 from causes
-left join decided
-    on
-        causes.lead_id = decided.lead_id
-        and causes.cause_event_id = decided.cause_event_id
-        and causes.kind = decided.kind
-where causes.caused_at >= $active_from and decided.lead_id is null
+where
+    causes.caused_at >= $active_from
+    and not exists (
+        select 1
+        from decided
+        where
+            decided.lead_id = causes.lead_id
+            and decided.kind = causes.kind
+            and (
+                decided.cause_event_id = causes.cause_event_id
+                -- a late event may make another view the third one; the third view was told of all the same
+                or (causes.is_once_a_lead and decided.cause = causes.cause)
+            )
+    )
 -- one event makes one handoff, named after what the rules say of the event before what it did to the score
 qualify
     row_number() over (

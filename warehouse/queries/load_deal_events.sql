@@ -1,9 +1,10 @@
--- Adds one event per deal and state it came to: created, won, lost. A later edit of a won deal is no second win.
+-- Adds one event per deal, state it came to (created, won, lost) and stamp, so that the order of arrival changes nothing.
+-- A later edit of a won deal is no second win: lead_events counts the earliest.
 -- from: load_stage, events
 insert into events by name
 with candidates as (
     select
-        md5(concat_ws(chr(31), $key_space, 'deal event', deal_id, status)) as event_id,
+        md5(concat_ws(chr(31), $key_space, 'deal event', deal_id, status, epoch_us(occurred_at))) as event_id,
         *,
     from load_stage
     where fault is null

@@ -11,6 +11,8 @@ from pydantic import SecretStr
 from rules.models import Field, Frozen
 from tasks.clients.sources.targets import Into
 
+OPT_OUT_EVENTS = frozenset({"mail_unsubscribe", "mail_spam_report"})
+
 FileFormat = Literal["csv", "tsv", "xlsx", "jsonl", "parquet", "access_log", "sendgrid_events"]
 
 
@@ -85,9 +87,16 @@ class Source(Frozen):
     @property
     def feeds_consent(self) -> bool:
         """Whether what may be mailed hangs on this source: stale, it may be missing an opt-out or a consent."""
-        return self.into in {"consents", "suppressions"} or bool(
-            {"consent_basis"} & (self.columns.keys() | self.constants.keys())
-        )
+        if self.into in {"consents", "suppressions"} or self.format == "sendgrid_events":
+            return True
+        if "consent_basis" in self.columns.keys() | self.constants.keys():
+            return True
+        if self.into != "events":
+            return False
+        # events about mails may be opt-outs and complaints, unless what the source brings is fixed and is neither
+        told = {self.constants["event_type"]} if "event_type" in self.constants else set()
+        told |= set(self.values.get("event_type", {}).values())
+        return bool(told & OPT_OUT_EVENTS) or ("send_id" in self.columns and not told)
 
     @property
     def stamp_column(self) -> str | None:

@@ -132,6 +132,7 @@ comment on table handoff_decisions is 'One cause that did not lead to a handoff,
 
 create table notices (
     notice_id varchar primary key,
+    kind varchar not null check (kind in ('handoff', 'notify')),
     lead_id varchar not null,
     cause varchar not null,
     cause_event_id varchar not null,
@@ -142,7 +143,7 @@ create table notices (
     planned_at timestamptz not null,
     sent_at timestamptz,
     state_changed_at timestamptz not null,
-    unique (lead_id, cause_event_id)
+    unique (lead_id, cause_event_id, kind)
 );
 comment on table notices is 'One message to a sales rep about one lead and cause; sent once.';
 

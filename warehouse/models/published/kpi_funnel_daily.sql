@@ -46,18 +46,29 @@ happenings as (
     union all
     select stage_stays.stage, done.happened_at, done.what, done.number
     from (
-        select lead_id, caused_at as at_stage, handed_off_at as happened_at, 'handoffs' as what, 1 as number
+        select
+            current_lead_id as lead_id,
+            caused_at as at_stage,
+            handed_off_at as happened_at,
+            'handoffs' as what,
+            1 as number,
         from handoffs
         union all
-        select lead_id, caused_at as at_stage, first_contact_at as happened_at, 'meetings' as what, 1 as number
+        -- where sales noted no first contact the day of the handoff has to do
+        select
+            current_lead_id as lead_id,
+            caused_at as at_stage,
+            coalesce(first_contact_at, handed_off_at) as happened_at,
+            'meetings' as what,
+            1 as number,
         from handoffs
         where outcome in ('meeting', 'won', 'lost') or status in ('meeting', 'won', 'lost')
         union all
-        select lead_id, changed_at as at_stage, changed_at as happened_at, 'deals_won' as what, 1 as number
+        select lead_id, won_at as at_stage, won_at as happened_at, 'deals_won' as what, 1 as number
         from deals
         where status = 'won'
         union all
-        select lead_id, changed_at as at_stage, changed_at as happened_at, 'amount' as what, amount as number
+        select lead_id, won_at as at_stage, won_at as happened_at, 'amount' as what, amount as number
         from deals
         where status = 'won'
     ) as done

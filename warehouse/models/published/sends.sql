@@ -1,24 +1,23 @@
 -- One row per mail to a lead: what became of it, and the first human open, click and conversion.
 -- key: send_id
--- from: sends, send_outcomes, lead_identities, lead_events, rule_steps, rule_set
-with aliases as (
-    select distinct alias_lead_id, lead_id
-    from warehouse.lead_identities
-),
-
-outcomes as (
+-- from: sends, send_outcomes, lead_aliases, lead_events, rule_steps, rule_set
+with outcomes as (
     select
         ledger_sends.* exclude (email),
         coalesce(aliases.lead_id, ledger_sends.lead_id) as current_lead_id,
         send_outcomes.delivered_at,
-        case when send_outcomes.delivered_at is not null then send_outcomes.opened_at end as opened_at,
+        -- a click proves an open that no picture told of
+        case
+            when send_outcomes.delivered_at is not null
+                then least(send_outcomes.opened_at, send_outcomes.clicked_at)
+        end as opened_at,
         case when send_outcomes.delivered_at is not null then send_outcomes.clicked_at end as clicked_at,
         send_outcomes.bounced_at,
         send_outcomes.dropped_at,
         send_outcomes.unsubscribed_at,
         send_outcomes.complained_at,
     from ledger.sends as ledger_sends
-    left join aliases on ledger_sends.lead_id = aliases.alias_lead_id
+    left join warehouse.lead_aliases as aliases on ledger_sends.lead_id = aliases.alias_lead_id
     left join warehouse.send_outcomes on ledger_sends.send_id = send_outcomes.send_id
 ),
 
