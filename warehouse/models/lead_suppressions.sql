@@ -1,9 +1,9 @@
 -- One row per reason not to mail a lead: an opt-out blocks marketing, a dead or complaining address blocks all.
 -- key: lead_id, blocks, reason
 -- from: suppression_records, events, consent_records, lead_identities, send_addresses
--- A reason that any identity of a lead bears holds for the whole lead. It holds from when we learnt of it, even where its
--- own stamp lies ahead: clocks and time zones err, and whoever opted out has. Only the person lifts a block of marketing,
--- by subscribing again; no import and no sync does.
+-- A reason that any identity of a lead bears holds for the whole lead. It holds from when we learnt of it, even where
+-- its own stamp lies ahead: clocks and time zones err, and whoever opted out has. Only the person lifts a block of
+-- marketing, by subscribing again; no import and no sync does.
 with told as (
     select email, external_id, blocks, reason, occurred_at, received_at
     from suppression_records
