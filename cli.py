@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, is_dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -62,8 +62,8 @@ def check(home: HomeOption = None, as_json: JsonOption = False) -> None:
             problems = [*problems, *error.problems]
         try:
             mail_client(settings)
-        except ConfigurationError as error:
-            problems = [*problems, *error.problems]
+        except ConfigurationError as error:  # no error: the secrets may be known to the worker only
+            problems = [*problems, *(replace(problem, is_warning=True) for problem in error.problems)]
     errors = [problem for problem in problems if not problem.is_warning]
     if as_json:
         print(json.dumps([asdict(problem) for problem in problems], ensure_ascii=False))

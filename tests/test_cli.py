@@ -93,10 +93,15 @@ def test_a_setting_that_is_not_allowed(company: SmallCompany, variable: str, val
     assert "hunter2" not in error
 
 
-def test_check_wants_what_delivery_needs(company: SmallCompany) -> None:
-    code, _, error = company.run("check", NURTURE_DELIVERY="live", NURTURE_SENDGRID_API_KEY="", NURTURE_SECRET_KEY="")
+def test_check_warns_of_what_delivery_needs_and_only_delivery_fails_for_it(company: SmallCompany) -> None:
+    without = {"NURTURE_DELIVERY": "live", "NURTURE_SENDGRID_API_KEY": "", "NURTURE_SECRET_KEY": ""}
+    code, _, error = company.run("check", **without)
+    assert code == 0
+    assert "warning: NURTURE_SENDGRID_API_KEY" in error
+    company.run("recompute", *AS_OF)
+    code, _, error = company.run("send", *AS_OF, **without)
     assert code == 2
-    assert "NURTURE_SENDGRID_API_KEY" in error
+    assert "error: NURTURE_SECRET_KEY" in error
 
 
 def test_an_instant_without_offset_is_refused(company: SmallCompany) -> None:
