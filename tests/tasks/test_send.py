@@ -87,6 +87,47 @@ def test_every_refusal_has_its_reason(world: World) -> None:
     assert world.send(rules(THANKS, CASES), at(20)) == {"expired": 1}
 
 
+def test_a_thousand_leads_ride_in_one_request_and_each_sees_its_own_values(world: World) -> None:
+    def add(connection):
+        connection.execute(
+            """
+            insert into lead_records
+            select 'r' || i, 'crm', null, 'lead' || i || '@example.com', null, $start, $start,
+                map {'name': '名前<' || i || '>', 'company': '会社' || i, 'title': '部長', 'industry': '製造業'}, null
+            from range(1001) as leads(i)
+            """,
+            {"start": START},
+        )
+        connection.execute(
+            """
+            insert into consent_records
+            select 'c' || i, 'crm', null, 'lead' || i || '@example.com', 'marketing', true, 'opt_in_form', '', $start, $start
+            from range(1001) as leads(i)
+            """,
+            {"start": START},
+        )
+        connection.execute(
+            """
+            insert into events
+            select 'e' || i, 'web', 'document_download', $at, $at, 'lead' || i || '@example.com', null, null, null,
+                'guide', null, map {}
+            from range(1001) as leads(i)
+            """,
+            {"at": at(1)},
+        )
+
+    world.facts(add)
+    assert world.send(rules(THANKS), at(1)) == {"sent": 1001}
+    assert world.ledger("select mails, outcome from attempts order by 1") == [(1, "accepted"), (1000, "accepted")]
+    assert len({mail["to"] for mail in world.accepted()}) == 1001
+    for mail in world.stand_in.mailbox.mails[::250]:
+        number = mail.to.removeprefix("lead").removesuffix("@example.com")
+        assert f"会社{number} 名前<{number}> 様" in mail.text
+        assert f"名前&lt;{number}&gt; 様" in mail.html
+        assert "[t-" not in mail.text + mail.subject
+        assert "[h-" not in mail.html
+
+
 def test_an_answer_to_ones_own_request_needs_no_consent(world: World) -> None:
     head(world, "a@example.com", consent=False)
     world.facts(lambda connection: add_suppression(connection, "a@example.com", at(0.5)))
