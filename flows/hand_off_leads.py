@@ -7,9 +7,8 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.runtime import as_only_writer, fail_with
+from flows.runtime import FAULTS, as_only_writer, fail_with
 from tasks import steps
-from tasks.errors import RunError
 
 
 @flow(name="hand-off-leads")
@@ -32,20 +31,20 @@ def hand_off_leads(as_of: datetime | None = None, home: Path | None = None) -> d
     return counts
 
 
-def hand_off(home: Path | None, as_of: datetime) -> tuple[dict[str, int], list[RunError]]:
+def hand_off(home: Path | None, as_of: datetime) -> tuple[dict[str, int], list[Exception]]:
     """The steps of a handoff, for every flow that needs them.
 
     An SFA that is down keeps no rep from being told, nor a mail provider a lead from the SFA: what went wrong is
     returned, for the flow to raise when its other work is done.
     """
     counts = steps.plan_handoffs(home, as_of)
-    faults: list[RunError] = []
+    faults: list[Exception] = []
     try:
         counts["follow_ups"] = steps.sync_handoffs(home, as_of)
-    except RunError as error:
+    except FAULTS as error:
         faults.append(error)
     try:
         counts["notices_sent"] = steps.send_notices(home, as_of)
-    except RunError as error:
+    except FAULTS as error:
         faults.append(error)
     return counts, faults

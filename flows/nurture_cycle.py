@@ -10,9 +10,8 @@ from prefect import flow
 
 from flows.hand_off_leads import hand_off
 from flows.pull_behavior import unread_sources
-from flows.runtime import as_only_writer, fail_with
+from flows.runtime import FAULTS, as_only_writer, fail_with
 from tasks import steps
-from tasks.errors import RunError
 
 
 @flow(name="nurture-cycle")
@@ -30,15 +29,15 @@ def nurture_cycle(as_of: datetime | None = None, home: Path | None = None) -> di
         RunError: A source could not be read, or the SFA or the mail provider failed.
     """
     result: dict[str, Any] = {}
-    faults: list[RunError] = []
+    faults: list[Exception] = []
     with as_only_writer(home, as_of) as at:
         report = steps.pull_sources(home, at)
         result["leads"] = steps.recompute_leads(home, at)
         if not report.has_consent_failure:
-            result["decisions"] = steps.plan_sends(home, at)
             try:
+                result["decisions"] = steps.plan_sends(home, at)
                 result["delivered"] = steps.deliver_sends(home, at)
-            except RunError as error:
+            except FAULTS as error:
                 faults.append(error)  # sales hears of its leads all the same
         result["handoff"], more = hand_off(home, at)
     fail_with([*unread_sources(report), *faults, *more])

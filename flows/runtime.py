@@ -14,9 +14,11 @@ from prefect.concurrency.sync import concurrency
 from prefect.context import FlowRunContext
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
+from rules.errors import ConfigurationError
 from settings import load_settings
 from tasks.acts import only_one
 from tasks.errors import RunError
+from warehouse.errors import WarehouseError
 
 WRITER_LIMIT = "nurture-writer"
 """The global concurrency limit that all flows share; a deployment's own limit would not span deployments."""
@@ -75,12 +77,20 @@ def as_only_writer(home: Path | None, as_of: datetime | None) -> Iterator[dateti
         yield instant(as_of)
 
 
-def fail_with(faults: Sequence[RunError]) -> None:
+FAULTS = (RunError, WarehouseError, ConfigurationError)
+"""What one part of a run may fail with while its other parts go on."""
+
+
+def fail_with(faults: Sequence[Exception]) -> None:
     """End a run as failed once its other work is done, with everything that went wrong, a line each.
 
     Raises:
-        RunError: Where there is a fault.
+        ConfigurationError: Where the configuration is at fault: running again will not mend it.
+        RunError: Where there is any other fault.
     """
+    for fault in faults:
+        if isinstance(fault, ConfigurationError):
+            raise fault
     if faults:
         raise RunError("\n".join(dict.fromkeys(str(fault) for fault in faults))) from faults[0]
 

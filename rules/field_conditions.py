@@ -48,6 +48,12 @@ class FieldConditions:
                 hint=hint or "add it to fields.yaml",
             )
             return None
+        if name == "email" or (name in self.fields and self.fields[name].system):
+            hint = "for the score write {score: {at_least: 30}}, for what a lead did {event: …, within_days: …}"
+            spot.at("field").fault(
+                "the engine keeps this field itself; a segment cannot ask for it", received=shown(name), hint=hint
+            )
+            return None
         operators = [operator for operator in _OPERATORS if operator in raw]
         known = self.fields.get(name)
         allowed = ("equals", "in", "known") if known is None else _OPERATORS_OF_TYPE[known.type]

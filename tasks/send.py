@@ -37,9 +37,8 @@ def plan_sends(settings: Settings, rules: RuleSet, as_of: datetime) -> dict[str,
         sending.recomputed_at(ledger, rules, as_of)
         sending.recover(ledger, as_of)
         sending.apply_evidence(ledger, rules, as_of)
-        row = ledger.execute("select as_of from instants where flow = 'send'").fetchone()
         check_instant(ledger, "send", as_of)
-        return sending.plan_sends(ledger, rules, as_of, row[0] if row else None)
+        return sending.plan_sends(ledger, rules, as_of)
 
 
 def deliver_sends(
@@ -88,6 +87,7 @@ class _Delivery:
         self._link_for = opt_out_link(settings.public_url, settings.secret_key.get_secret_value())
         self._counts: Counter[str] = Counter()
         self._unreachable = 0
+        self._unanswered = 0
         self._waits = 0
 
     def run(self) -> Counter[str]:
@@ -119,8 +119,15 @@ class _Delivery:
             answer = self._client.send(payload)
             rejected = self._record(attempt_id, ids, answer)
             match answer.verdict:
-                case "accepted" | "unknown":
-                    self._unreachable = self._waits = 0
+                case "accepted":
+                    self._unreachable = self._waits = self._unanswered = 0
+                case "unknown":
+                    self._unanswered += 1
+                    if self._unanswered >= MAX_UNREACHABLE:
+                        raise RunError(
+                            f"SendGrid does not answer ({answer.message}); what may have left is unknown until its "
+                            "events tell, the other mails stay planned for the next run"
+                        )
                 case "rejected" if rejected:
                     if rest := [send_id for send_id in ids if send_id not in rejected]:
                         pending.appendleft(rest)
@@ -158,6 +165,8 @@ class _Delivery:
     ) -> tuple[list[str], dict[str, Any]] | None:
         """Look once more at the batch, make its request, and note that it is about to leave."""
         with open_ledger(self._settings, with_warehouse=True) as ledger:
+            if sending.is_paused(ledger, scenario):
+                return None
             step = self._steps.get((scenario, step_id))
             if step is None:
                 sending.cancel(ledger, send_ids, "step_removed", self._as_of)

@@ -209,6 +209,18 @@ def test_an_unreachable_sendgrid_loses_nothing_and_sends_nothing_twice(company: 
         assert [sent.to for sent in server.mailbox.mails] == [mail]
 
 
+def test_sales_gets_its_leads_though_mail_is_misconfigured(company: SmallCompany) -> None:
+    now = datetime.now(UTC)
+    company.event("consultation_request", company.contact("a", now), now)
+    code, _, error = company.run(
+        "cycle", "--as-of", (now + timedelta(minutes=1)).isoformat(), NURTURE_DELIVERY="live", NURTURE_SECRET_KEY=""
+    )
+    assert code == 2
+    assert "NURTURE_SECRET_KEY" in error
+    with sqlite3.connect(company.home / "sfa.db") as sfa:
+        assert len(sfa.execute("select * from handoffs").fetchall()) == 1
+
+
 def test_nothing_leaves_unless_delivery_is_set(company: SmallCompany) -> None:
     mail = company.contact("a", NOW - timedelta(days=1))
     company.event("document_download", mail, NOW - timedelta(hours=1), asset="guide")

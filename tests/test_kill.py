@@ -114,7 +114,7 @@ def test_a_cycle_killed_anywhere_ends_as_one_that_was_not(
 
     taken = accepted(made)
     sends = ledger(made, "select send_id, state from sends")
-    notices = ledger(made, "select notice_id, state from notices")
+    notices = ledger(made, "select notice_id, state from notices where state_reason is distinct from 'handed_off'")
     assert len(taken) == len(set(taken)), "a mail went twice"
     assert set(taken) == {key for key, state in [*sends, *notices] if state in ("accepted", "delivered", "bounced")}
     assert [state for _, state in [*sends, *notices] if state not in ("accepted", "delivered")] == []

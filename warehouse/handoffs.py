@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from rules.models import RuleSet
-from warehouse.sending import active_from, query
+from warehouse.sending import active_from, last_seen, query, recomputed_at
 
 Row = dict[str, Any]
 
@@ -27,7 +27,12 @@ def plan_handoffs(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: 
     """
     connection.execute(
         f"create or replace temp table causes as {query('handoff_causes')}",
-        {"hot_tier": rules.handoff.hot_tier, "active_from": active_from(connection, rules, as_of)},
+        {
+            "hot_tier": rules.handoff.hot_tier,
+            "active_from": active_from(connection, rules, as_of),
+            "last_seen": last_seen(connection, "handoff", recomputed_at(connection, rules, as_of)),
+            "expires_after": timedelta(hours=rules.expires_after_hours),
+        },
     )
     before = _counts(connection)
     # late facts may name an instant before a handoff that was made: one near it, on either side, stands for both
@@ -43,7 +48,7 @@ def plan_handoffs(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: 
 
 
 _HANDED_OFF = """
-select aliases.lead_id, handoffs.cause_event_id, handoffs.caused_at
+select aliases.lead_id, handoffs.cause_event_id, handoffs.caused_at, handoffs.owner
 from handoffs
 inner join warehouse.lead_aliases as aliases on handoffs.lead_id = aliases.alias_lead_id
 """
@@ -144,17 +149,23 @@ def _hand_off(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: date
 
 
 def _give_notice(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> None:
-    """Every handoff gives one notice; so does an event the rules ask to be told of, if it made no handoff."""
+    """Every handoff gives one notice; so does an event the rules ask to be told of.
+
+    Where one event does both, the handoff's notice tells it and the other is noted as cancelled, so that no later run
+    tells it after all.
+    """
     connection.execute(
-        """
+        f"""
         insert into notices
-        with handed_off as (
-            select 'handoff' as kind, lead_id, cause, cause_event_id, handoff_id, owner
+        with handed_off as ({_HANDED_OFF}),
+
+        of_handoffs as (
+            select 'handoff' as kind, lead_id, cause, cause_event_id, handoff_id, owner, 'planned' as state
             from handoffs
             where handoff_id not in (select handoff_id from notices where handoff_id is not null)
         ),
 
-        told as (
+        asked_for as (
             select
                 'notify' as kind,
                 causes.lead_id,
@@ -163,27 +174,45 @@ def _give_notice(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: d
                 null as handoff_id,
                 coalesce(
                     (
-                        select arg_max(handoffs.owner, handoffs.caused_at)
-                        from handoffs
-                        where handoffs.lead_id = causes.lead_id
+                        select arg_max(handed_off.owner, handed_off.caused_at)
+                        from handed_off
+                        where handed_off.lead_id = causes.lead_id
                     ),
                     $owners[1 + (row_number() over (order by causes.caused_at, causes.lead_id) - 1) % len($owners)]
                 ) as owner,
+                case
+                    when exists (
+                        select 1
+                        from handed_off
+                        where
+                            handed_off.lead_id = causes.lead_id
+                            and handed_off.cause_event_id = causes.cause_event_id
+                    ) then 'cancelled'
+                    else 'planned'
+                end as state,
             from causes
-            where
-                causes.kind = 'notify'
-                and (causes.lead_id, causes.cause_event_id) not in (select (lead_id, cause_event_id) from handoffs)
+            where causes.kind = 'notify'
         ),
 
         all_told as (
-            select * from handed_off
+            select * from of_handoffs
             union all
-            select * from told
+            select * from asked_for
         )
 
         select
             'N' || substr(md5(concat_ws(chr(31), lead_id, cause_event_id, kind)), 1, 24),
-            kind, lead_id, cause, cause_event_id, handoff_id, owner, 'planned', null, $as_of, null, $as_of
+            kind,
+            lead_id,
+            cause,
+            cause_event_id,
+            handoff_id,
+            owner,
+            state,
+            case state when 'cancelled' then 'handed_off' end,
+            $as_of,
+            null,
+            $as_of,
         from all_told
         """,
         {"owners": [owner.id for owner in rules.handoff.owners], "as_of": as_of},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,16 +61,29 @@ def recomputed_at(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: 
     return row[0]  # type: ignore[no-any-return]
 
 
-def plan_sends(
-    connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime, last_run: datetime | None
-) -> dict[str, int]:
+def last_seen(connection: duckdb.DuckDBPyConnection, flow: str, recomputed: datetime) -> datetime:
+    """Up to when the facts were known that a flow's run before this one saw; and note what this one sees."""
+    name = f"{flow} saw"
+    row = connection.execute("select as_of from instants where flow = ?", [name]).fetchone()
+    connection.execute(
+        "insert into instants values (?, ?) on conflict (flow) do update set as_of = excluded.as_of", [name, recomputed]
+    )
+    return row[0] if row else datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def is_paused(connection: duckdb.DuckDBPyConnection, scenario: str) -> bool:
+    """Whether a scenario, or all sending, is paused."""
+    row = connection.execute("select 1 from pauses where scenario in ('*', ?) limit 1", [scenario]).fetchone()
+    return row is not None
+
+
+def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> dict[str, int]:
     """Enrol the leads whose triggers have happened, and decide every send that is due.
 
     Args:
         connection: The ledger, with the warehouse attached.
         rules: The rule set the warehouse was recomputed with.
         as_of: The instant of the run.
-        last_run: The instant of the run before, if there was one.
 
     Returns:
         Decisions made, by name.
@@ -79,7 +92,7 @@ def plan_sends(
         "as_of": as_of,
         "expires_after": timedelta(hours=rules.expires_after_hours),
         "active_from": active_from(connection, rules, as_of),
-        "last_run": last_run or datetime.min.replace(tzinfo=as_of.tzinfo, year=1970),
+        "last_seen": last_seen(connection, "send", recomputed_at(connection, rules, as_of)),
         "rule_set_version": rules.version,
     }
 

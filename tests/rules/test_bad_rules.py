@@ -51,6 +51,7 @@ CASES = [
     ("stages.yaml", "[事例集DL]", "[事例集]", "no behaviour", "事例集", "事例"),
     ("segments.yaml", IT, "label2: x", "unknown key 'label2'", "x", "did you mean 'label'?"),
     ("segments.yaml", f"    {IT}\n", "", "would hold every lead", "", "where"),
+    ("segments.yaml", IT, "where: {field: score, at_least: 10}", "keeps this field itself", "score", "{score: {at_least"),
     ("segments.yaml", IT, "where: {field: indstry, equals: IT}", "no field", "indstry", "did you mean 'industry'?"),
     ("segments.yaml", IT, "where: {field: 業種, equals: IT}", "no field", "業種", "did you mean 'industry'?"),
     ("segments.yaml", IT, "where: {field: industry}", "exactly one operator", "none", "such as"),

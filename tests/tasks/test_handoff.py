@@ -241,7 +241,10 @@ def test_a_notice_on_the_way_to_fifty_does_not_stand_for_the_handoff(world: Worl
     lead(world, "a@example.com")
     make_hot(world, "a@example.com", at(1))
     world.hand_off(rule_set(active_from=START, sales_actions=(action,)), at(2))
-    assert world.ledger("select handoff_id is not null from notices") == [(True,)]
+    assert world.ledger("select kind, state, state_reason from notices order by kind") == [
+        ("handoff", "accepted", None),
+        ("notify", "cancelled", "handed_off"),
+    ]
     assert len(world.accepted()) == 1
 
 
@@ -295,3 +298,36 @@ def test_a_field_that_bears_a_name_of_ours_changes_no_handoff(world: World) -> N
         world.hand_off(rules, at(1))
     assert sfa(world, "select owner from handoffs") == [("sato",)]
     assert len(world.accepted()) == 1
+
+
+def test_a_merge_or_a_late_event_tells_nothing_that_a_handoff_has_told(world: World) -> None:
+    action = SalesAction(kind="notify", id="third", label="3回閲覧", on=PRICE_VIEW, on_count=3, source="test")
+    rules = rule_set(active_from=START, sales_actions=(action,))
+    lead(world, "a@example.com")
+    event(world, "document_download", at(1), "a@example.com", asset="guide")
+    for hour in range(3):
+        event(world, "page_view", at(2, hours=hour), "a@example.com", url="/price")
+    world.hand_off(rules, at(3))
+    assert world.ledger("select cause from handoffs") == [("hot",)]
+
+    def later(connection):
+        connection.execute(
+            "insert into lead_records values ('m', 'crm', 'crm:1', 'a@example.com', null, ?, ?, map {}, null)",
+            [at(-10), at(3.5)],
+        )
+        add_event(connection, "page_view", at(1.5), email="a@example.com", url="/price", received_at=at(3.5))
+
+    world.facts(later)
+    world.hand_off(rules, at(4))
+    assert len(world.accepted()) == 1
+
+
+def test_a_rule_added_later_tells_nothing_of_what_was_past(world: World) -> None:
+    lead(world, "a@example.com")
+    for hour in range(3):
+        event(world, "page_view", at(1, hours=hour), "a@example.com", url="/price")
+    world.hand_off(rule_set(active_from=START, sales_actions=()), at(2))
+    world.hand_off(rule_set(active_from=START, sales_actions=()), at(30))
+    action = SalesAction(kind="notify", id="view", label="閲覧", on=PRICE_VIEW, source="test")
+    world.hand_off(rule_set(active_from=START, sales_actions=(action,)), at(31))
+    assert world.ledger("select count(*) from notices") == [(0,)]

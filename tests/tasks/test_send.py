@@ -212,6 +212,52 @@ def test_an_opt_out_of_any_identity_that_came_in_after_the_decision_cancels(worl
     assert world.ledger("select distinct state from sends") == [("cancelled",)]
 
 
+def test_two_who_turn_out_to_be_one_while_their_mails_wait_get_one(world: World) -> None:
+    for name in ("a", "b"):
+        head(world, f"{name}@example.com")
+        event(world, "document_download", at(1), f"{name}@example.com", asset="guide")
+    world.recompute(rules(THANKS), at(1))
+    assert plan_sends(world.settings, rules(THANKS), at(1)) == {"sent": 2}
+
+    def merge(connection):
+        for name in ("a", "b"):
+            connection.execute(
+                "insert into lead_records values (?, 'crm', 'crm:1', ?, null, ?, ?, map {}, null)",
+                [name, f"{name}@example.com", START, at(1.1)],
+            )
+
+    world.facts(merge)
+    world.send(rules(THANKS), at(1.2))
+    world.send(rules(THANKS), at(1.3))
+    assert len(world.accepted()) == 1
+    assert ("cancelled", "duplicate_address") in world.ledger("select state, state_reason from sends")
+
+
+def test_an_opt_out_that_names_only_the_send_is_honoured_before_and_after_a_recompute(world: World) -> None:
+    later = step("later", DOWNLOAD, segment="everyone", delay=timedelta(days=1))
+    head(world, "a@example.com")
+    event(world, "document_download", at(1), "a@example.com", asset="guide")
+    world.send(rules(THANKS, later), at(1))
+    ((send_id,),) = world.ledger("select send_id from sends")
+    world.facts(lambda connection: add_event(connection, "mail_unsubscribe", at(1.5), send_id=send_id))
+    assert world.send(rules(THANKS, later), at(2)) == {"sent": 1}
+    assert len(world.accepted()) == 1
+    assert ("cancelled", "opted_out") in world.ledger("select state, state_reason from sends")
+
+
+def test_a_provider_that_only_fails_is_not_fed_every_mail(world: World) -> None:
+    many = [step(f"s{number}", DOWNLOAD, segment="everyone", delay=timedelta(hours=number)) for number in range(6)]
+    head(world, "a@example.com")
+    event(world, "document_download", at(1), "a@example.com", asset="guide")
+    world.stand_in.faults.set([Fault("status", status=503, times=20)])
+    with pytest.raises(RunError, match="does not answer"):
+        world.send(rules(*many), at(1.5))
+    assert world.ledger("select state, count(*) from sends group by all order by all") == [
+        ("planned", 3),
+        ("unknown", 3),
+    ]
+
+
 def test_what_waited_is_looked_at_again_before_it_goes(world: World) -> None:
     for name in ("moved", "stays"):
         head(world, f"{name}@example.com")

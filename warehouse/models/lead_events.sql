@@ -145,6 +145,7 @@ select
     grouped.asset_group,
     grouped.send_id,
     grouped.is_machine,
+    grouped.is_opt_out_click,
     case
         when grouped.is_machine or grouped.is_opt_out_click then false
         when grouped.event_type in ('mail_open', 'mail_click') and grouped.send_id is not null

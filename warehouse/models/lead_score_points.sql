@@ -17,5 +17,9 @@ inner join rule_scoring
         and (rule_scoring.page_group is null or rule_scoring.page_group = lead_events.page_group)
         and (rule_scoring.asset_group is null or rule_scoring.asset_group = lead_events.asset_group)
 cross join rule_set
--- is_counted is what "once a send" and "once a window" mean; a rule that pays every event takes all but machines'
-where not lead_events.is_machine and (lead_events.is_counted or rule_scoring.once_per = 'event')
+-- is_counted is what "once a send" and "once a window" mean; a rule that pays every event takes all but machines' and
+-- the clicks of those who opt out
+where
+    not lead_events.is_machine
+    and not lead_events.is_opt_out_click
+    and (lead_events.is_counted or rule_scoring.once_per = 'event')

@@ -13,7 +13,7 @@ with entries as (
             lead_events.event_type = rule_stage_entries.event_type
             and (rule_stage_entries.page_group is null or rule_stage_entries.page_group = lead_events.page_group)
             and (rule_stage_entries.asset_group is null or rule_stage_entries.asset_group = lead_events.asset_group)
-    where not lead_events.is_machine
+    where not lead_events.is_machine and not lead_events.is_opt_out_click
     union all
     select lead_id, created_at as changed_at, null as cause_event_id, 1 as position from lead_starts
 ),

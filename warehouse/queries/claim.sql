@@ -14,14 +14,32 @@ with fresh as (
     from warehouse.consent_records
     where not is_granted and received_at >= $recomputed_at
     union all
-    select email, external_id, case event_type when 'mail_unsubscribe' then 'marketing' else 'all' end as blocks
+    -- an event may name the send alone; the ledger knows whom that went to, the facts perhaps not yet
+    select
+        coalesce(events.email, told.email) as email,
+        events.external_id,
+        case events.event_type when 'mail_unsubscribe' then 'marketing' else 'all' end as blocks,
     from warehouse.events
+    left join sends as told on events.send_id = told.send_id
     where
         (
-            event_type in ('mail_unsubscribe', 'mail_spam_report')
-            or (event_type = 'mail_bounce' and coalesce(properties['type'], 'bounce') != 'blocked')
+            events.event_type in ('mail_unsubscribe', 'mail_spam_report')
+            or (events.event_type = 'mail_bounce' and coalesce(events.properties['type'], 'bounce') != 'blocked')
         )
-        and received_at >= $recomputed_at
+        and (
+            events.received_at >= $recomputed_at
+            or (
+                events.email is null
+                and not exists (
+                    select 1
+                    from warehouse.events as back
+                    where
+                        back.event_type = 'mail_resubscribe'
+                        and back.email = told.email
+                        and back.occurred_at > events.occurred_at
+                )
+            )
+        )
 ),
 
 fresh_of_leads as (
@@ -40,6 +58,22 @@ select
     case
         when rule_steps.step is null or not rule_steps.is_enabled then 'step_removed'
         when sends.due_at + $expires_after < $as_of then 'expired'
+        -- two leads that were one person all along: whichever mail went first, or stands first, is the one
+        when exists (
+            select 1
+            from sends as twin
+            left join warehouse.lead_aliases as twin_aliases on twin.lead_id = twin_aliases.alias_lead_id
+            where
+                twin.scenario = sends.scenario
+                and twin.step = sends.step
+                and twin.occurrence = sends.occurrence
+                and twin.send_id != sends.send_id
+                and (twin.email = sends.email or twin_aliases.lead_id = aliases.lead_id)
+                and (
+                    twin.state not in ('planned', 'cancelled', 'rejected')
+                    or (twin.state = 'planned' and twin.send_id < sends.send_id)
+                )
+        ) then 'duplicate_address'
         when leads.lead_id is null then 'unknown_lead'
         when leads.is_suppressed then 'suppressed'
         when sends.category = 'marketing' and leads.is_opted_out then 'opted_out'

@@ -40,8 +40,9 @@ serving as (
     where
         triggers.occurred_at >= $active_from
         and (triggers.trigger_count = 1 or triggers.trigger_count = triggers.nth)
-        -- what was past before the last run and known to it was left alone then: a step added since does not reach back
-        and (triggers.received_at > $last_run or triggers.due_at + $expires_after > $last_run)
+        -- what was past when the run before looked, and known to it, was left alone then: a step added since does not
+        -- reach back
+        and (triggers.received_at >= $last_seen or triggers.due_at + $expires_after > $last_seen)
         and exists (
             select 1
             from warehouse.segment_members

@@ -8,6 +8,7 @@ with counted as (
         lead_events.lead_id,
         lead_events.event_id,
         lead_events.occurred_at,
+        lead_events.received_at,
         rule_sales_actions.action,
         rule_sales_actions.kind,
         rule_sales_actions.segment,
@@ -44,6 +45,9 @@ causes as (
             and (counted.stage is null or counted.stage = lead_stage_changes.to_stage)
     where
         (counted.on_count = 1 or counted.on_count = counted.nth)
+        -- what was past when the run before looked, and known to it, was left alone then: neither a rule added since
+        -- nor a title corrected since reaches back
+        and (counted.received_at >= $last_seen or counted.occurred_at + $expires_after > $last_seen)
         and exists (
             select 1
             from warehouse.segment_members
