@@ -50,6 +50,48 @@ fresh_of_leads as (
     select lead_identities.lead_id, fresh.blocks
     from fresh
     inner join warehouse.lead_identities on lead_identities.identity = 'id:' || fresh.external_id
+),
+
+owned_sends as (
+    select
+        sends.send_id,
+        sends.scenario,
+        sends.step,
+        sends.occurrence,
+        sends.email,
+        sends.state,
+        aliases.lead_id,
+        sends.state = 'planned' and sends.send_id in (select unnest($send_ids)) as is_in_batch,
+    from sends
+    left join warehouse.lead_aliases as aliases on sends.lead_id = aliases.alias_lead_id
+    where sends.state not in ('cancelled', 'rejected')
+),
+
+twins as (
+    -- two leads that were one person all along: whichever mail went first, or stands first, is the one
+    select mine.send_id
+    from owned_sends as mine
+    inner join owned_sends as other
+        on
+            mine.scenario = other.scenario
+            and mine.step = other.step
+            and mine.occurrence = other.occurrence
+            and mine.email = other.email
+    where
+        mine.is_in_batch and mine.send_id != other.send_id
+        and (other.state != 'planned' or other.send_id < mine.send_id)
+    union
+    select mine.send_id
+    from owned_sends as mine
+    inner join owned_sends as other
+        on
+            mine.scenario = other.scenario
+            and mine.step = other.step
+            and mine.occurrence = other.occurrence
+            and mine.lead_id = other.lead_id
+    where
+        mine.is_in_batch and mine.send_id != other.send_id
+        and (other.state != 'planned' or other.send_id < mine.send_id)
 )
 
 select
@@ -58,22 +100,7 @@ select
     case
         when rule_steps.step is null or not rule_steps.is_enabled then 'step_removed'
         when sends.due_at + $expires_after < $as_of then 'expired'
-        -- two leads that were one person all along: whichever mail went first, or stands first, is the one
-        when exists (
-            select 1
-            from sends as twin
-            left join warehouse.lead_aliases as twin_aliases on twin.lead_id = twin_aliases.alias_lead_id
-            where
-                twin.scenario = sends.scenario
-                and twin.step = sends.step
-                and twin.occurrence = sends.occurrence
-                and twin.send_id != sends.send_id
-                and (twin.email = sends.email or twin_aliases.lead_id = aliases.lead_id)
-                and (
-                    twin.state not in ('planned', 'cancelled', 'rejected')
-                    or (twin.state = 'planned' and twin.send_id < sends.send_id)
-                )
-        ) then 'duplicate_address'
+        when sends.send_id in (select send_id from twins) then 'duplicate_address'
         when leads.lead_id is null then 'unknown_lead'
         when leads.is_suppressed then 'suppressed'
         when sends.category = 'marketing' and leads.is_opted_out then 'opted_out'
