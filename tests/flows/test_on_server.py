@@ -148,7 +148,7 @@ def test_two_cycles_at_once_take_turns_and_send_each_mail_once(deployed: Deploye
     runs = deployed.run("nurture-cycle", "nurture-cycle", as_of=NOON.isoformat())
     accepted = deployed.accepted()
     assert len(accepted) == len(set(accepted)) >= LEADS
-    acts = "select send_id from sends union all select notice_id from notices"
+    acts = "select send_id from sends union all select notice_id from notices where state != 'cancelled'"
     assert sorted(send_id for (send_id,) in deployed.rows("ledger.duckdb", acts)) == sorted(accepted)
     tasks = deployed.server.post("/task_runs/filter", flow_runs={"id": {"any_": runs}}, limit=200)
     turns = sorted(
