@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import duckdb
 
@@ -35,11 +36,11 @@ def add_event(
     asset: str | None = None,
     send_id: str | None = None,
     received_at: datetime | None = None,
-    event_id: str | None = None,
+    event_id: UUID | None = None,
     **properties: str,
-) -> str:
-    """One behaviour; returns its id."""
-    event_id = event_id or f"e{next(_ids):06}"
+) -> UUID:
+    """One behaviour; returns its id. Ids grow from one to the next, unless given."""
+    event_id = event_id or UUID(int=next(_ids))
     connection.execute(
         "insert into events values (?, 'web', ?, ?, ?, ?, null, ?, ?, ?, ?, ?)",
         [event_id, event_type, when, received_at or when, email, visitor, url, asset, send_id, properties],

@@ -73,8 +73,8 @@ class World:
                 connection.execute(
                     """
                     insert into events
-                    select ?, 'sendgrid', ?, to_timestamp(?), ?, ?, null, null, null, null, ?, map {}
-                    where ? not in (select event_id from events)
+                    select md5(?)::uuid, 'sendgrid', ?, to_timestamp(?), ?, ?, null, null, null, null, ?, map {}
+                    where md5(?)::uuid not in (select event_id from events)
                     """,
                     [
                         event["sg_event_id"],

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import duckdb
+from stdnum.jp import cn
 
 from warehouse.errors import FileLockedError, InstantError, WarehouseError
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from settings import Settings
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_MACROS = Path(__file__).parent / "macros.sql"
 _Result = TypeVar("_Result")
 
 
@@ -94,13 +96,21 @@ def connect(path: Path, settings: Settings, *, read_only: bool = False) -> duckd
 
 
 def _register_functions(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give SQL what DuckDB lacks: ``nfkc(text)``, the Unicode form in which texts and addresses are compared."""
-    with suppress(duckdb.NotImplementedException):  # another connection of this process to the file has made it
-        connection.create_function("nfkc", _nfkc, ["VARCHAR"], "VARCHAR")
+    """Give SQL what DuckDB lacks: the functions below, and the macros of ``macros.sql``."""
+    for name, function in (("nfkc", _nfkc), ("corporate_number", _corporate_number)):
+        with suppress(duckdb.NotImplementedException):  # another connection of this process to the file has made it
+            connection.create_function(name, function, ["VARCHAR"], "VARCHAR")
+    connection.execute(_MACROS.read_text(encoding="utf-8"))
 
 
 def _nfkc(text: str) -> str:
     return unicodedata.normalize("NFKC", text)
+
+
+def _corporate_number(text: str) -> str | None:
+    """A 法人番号 in its thirteen digits, or None where it is none or its check digit is wrong."""
+    digits = cn.compact(_nfkc(text))
+    return digits if cn.is_valid(digits) else None
 
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path, alias: str, settings: Settings) -> None:

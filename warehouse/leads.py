@@ -26,14 +26,14 @@ emails as (
     -- of several addresses the one that was learnt last
     select
         lead_id,
-        arg_max(substr(identity, 7), (first_seen_at, identity)) as email,
-    from lead_identities
+        arg_max(value, (first_seen_at, identity)) as email,
+    from scope_identities
     where kind = 'email'
     group by lead_id
 ),
 
 scores as (
-    select lead_id, sum(points)::integer as score from lead_score_points group by lead_id
+    select lead_id, sum(points)::integer as score from lead_score_changes group by lead_id
 ),
 
 tiers as (
@@ -41,20 +41,11 @@ tiers as (
 ),
 
 stages as (
-    select lead_id, arg_max(to_stage, changed_at) as stage from lead_stage_changes group by lead_id
+    select lead_id, to_stage as stage from lead_stage_changes where left_at = timestamptz 'infinity'
 ),
 
-actions as (
-    select lead_id, max(occurred_at) as last_action_at
-    from lead_events
-    where
-        not is_machine
-        -- what happened to a mail or a deal is no act of the lead's
-        and event_type not in (
-            'mail_processed', 'mail_delivered', 'mail_bounce', 'mail_dropped', 'mail_deferred',
-            'deal_created', 'deal_won', 'deal_lost'
-        )
-    group by lead_id
+companies as (
+    select lead_id, account_id from lead_accounts where valid_to = timestamptz 'infinity'
 ),
 
 blocks as (
@@ -74,7 +65,8 @@ select
     coalesce(scores.score, 0) as score,
     tiers.tier,
     stages.stage,
-    actions.last_action_at,
+    lead_activity.last_action_at,
+    companies.account_id,
     case
         when blocks.is_opted_out then 'opted_out'
         when blocks.is_suppressed then 'suppressed'
@@ -92,7 +84,8 @@ left join attributes on lead_starts.lead_id = attributes.lead_id
 left join scores on lead_starts.lead_id = scores.lead_id
 left join tiers on lead_starts.lead_id = tiers.lead_id
 left join stages on lead_starts.lead_id = stages.lead_id
-left join actions on lead_starts.lead_id = actions.lead_id
+left join lead_activity on lead_starts.lead_id = lead_activity.lead_id
+left join companies on lead_starts.lead_id = companies.lead_id
 left join blocks on lead_starts.lead_id = blocks.lead_id
 left join lead_consents on lead_starts.lead_id = lead_consents.lead_id
 """
@@ -101,7 +94,8 @@ left join lead_consents on lead_starts.lead_id = lead_consents.lead_id
 def leads_query(fields: Sequence[Field]) -> str:
     """The query of the ``leads`` table for these fields; ``email`` and system fields are kept by the engine."""
     columns = [_column(field) for field in fields if not field.system and field.id != "email"]
-    columns.append("arg_max_null(value, valid_from) filter (where field = 'title_level') as title_level,")
+    for kept in ("title_level", "email_domain"):
+        columns.append(f"arg_max_null(value, valid_from) filter (where field = '{kept}') as {kept},")
     return _QUERY.replace("{fields}", "\n        ".join(columns))
 
 

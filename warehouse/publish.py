@@ -15,7 +15,7 @@ import duckdb
 import yaml
 
 from warehouse.connection import attach, connect, open_ledger, open_warehouse
-from warehouse.recompute import MODELS, create_table
+from warehouse.derivation import MODELS, PARAMETER
 
 if TYPE_CHECKING:
     from settings import Settings
@@ -62,7 +62,8 @@ def _build(connection: duckdb.DuckDBPyConnection, settings: Settings, as_of: dat
     values: dict[str, Any] = {"as_of": as_of, "timezone": settings.timezone}
     for name in PUBLISHED_TABLES:
         query = (MODELS / "published" / f"{name}.sql").read_text(encoding="utf-8")
-        create_table(connection, name, query, values)
+        wanted = {value: values[value] for value in set(PARAMETER.findall(query))}
+        connection.execute(f"create table {name} as {query}", wanted)
     connection.execute("create table publication (as_of timestamptz, timezone varchar)")
     connection.execute("insert into publication values (?, ?)", [as_of, settings.timezone])
     comment_tables(connection)

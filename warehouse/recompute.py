@@ -1,27 +1,33 @@
-"""Derives everything that follows from the facts and the rules, as of one instant.
+"""Derives everything that follows from the facts and the rules, as of one instant, at the cost of what changed.
 
 Every derived table is a function of facts, rule set and ``as_of`` alone, so a run repeated, interrupted or made
-elsewhere gives the same rows. All tables change in one transaction.
+elsewhere gives the same rows. Touched are the leads that new facts name and those of which something changes with time;
+all of them where the rules changed. All tables change in one transaction.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
 from datetime import datetime
-from pathlib import Path
 
 import duckdb
 
 from rules.models import RuleSet
-from warehouse.leads import leads_query
+from warehouse.behaviours import place_events
+from warehouse.derivation import Derivation, Progress, model
+from warehouse.lead_models import derive_leads, derive_people
+from warehouse.new_facts import find_new_facts
+from warehouse.people import find_people
 from warehouse.rule_tables import write_rules
-from warehouse.segments import compared_fields, compile_segment
 
-MODELS = Path(__file__).parent / "models"
-_PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
 
-Progress = Callable[[str], None]
+KEPT = (
+    "lead_identities", "visitor_ties", "visitor_bindings", "send_addresses", "unknown_addressees", "mail_blocks",
+    "send_outcomes", "deals", "lead_aliases", "lead_activity", "lead_starts", "lead_attribute_history",
+    "lead_company_keys", "lead_accounts", "lead_consents", "lead_suppressions", "lead_behaviours", "lead_score_points",
+    "lead_score_changes", "lead_tier_changes", "lead_stage_changes", "segment_members", "lead_next_changes", "leads",
+    "member_answers", "account_domains", "account_names", "account_answers", "accounts",
+)  # fmt: skip
+"""Every table that is derived and kept from run to run."""
 
 
 def recompute(
@@ -30,8 +36,10 @@ def recompute(
     as_of: datetime,
     own_url: str,
     on_progress: Progress | None = None,
+    *,
+    timezone: str = "Asia/Tokyo",
 ) -> dict[str, int]:
-    """Rebuild the derived tables in the caller's transaction.
+    """Bring the derived tables to ``as_of`` in the caller's transaction.
 
     Args:
         connection: The warehouse.
@@ -39,95 +47,54 @@ def recompute(
         as_of: The instant.
         own_url: Base of the links in mails; clicks on opt-out and preference links under it never count.
         on_progress: Told what is being computed.
+        timezone: The business time zone, at whose midnight points decay.
 
     Returns:
         Leads by tier, e.g. ``{"hot": 3, "warm": 10, "cold": 400}``.
     """
-    report = on_progress or (lambda _: None)
-    write_rules(connection, rules)
-    values = {"as_of": as_of, "compared_fields": compared_fields(rules.segments), "own_url": own_url}
-
-    def build(*names: str) -> None:
-        for name in names:
-            create_table(connection, name, (MODELS / f"{name}.sql").read_text(encoding="utf-8"), values)
-
-    report("identities")
-    build("identity_facts")
-    _join_identities(connection)
-    build("lead_identities", "lead_aliases", "send_addresses", "visitor_bindings")
-    report("behaviour")
-    build("lead_events", "send_outcomes", "title_levels", "lead_attribute_history", "attribute_forms", "lead_starts")
-    report("scores, tiers and stages")
-    build("lead_score_points", "lead_score_changes", "lead_tier_changes", "lead_stage_changes")
-    report("segments")
-    _build_segments(connection, rules, as_of)
-    report("leads")
-    build("deals", "lead_suppressions", "lead_consents")
-    create_table(connection, "leads", leads_query(rules.fields), values)
+    run = Derivation(
+        connection, rules, as_of, timezone=timezone, own_url=own_url, report=on_progress or (lambda _: None)
+    )
+    _derive(run)
+    run.drop_all()
     return dict(connection.execute("select tier, count(*) from leads group by tier").fetchall())
 
 
-def create_table(connection: duckdb.DuckDBPyConnection, name: str, query: str, values: Mapping[str, object]) -> None:
-    """Make table ``name`` what ``query`` selects, binding those of ``values`` that it mentions."""
-    wanted = set(_PARAMETER.findall(query))
-    connection.execute(f"create or replace table {name} as {query}", {key: values[key] for key in wanted})
+def _derive(run: Derivation) -> None:
+    run.report("what is new")
+    find_new_facts(run)
+    run.report("identities")
+    if run.is_full:
+        write_rules(run.connection, run.rules, run.catalogue)
+        run.empty(*KEPT)
+        run.connection.execute("delete from identity_facts")
+    run.connection.execute(model("make_kept"))
+    find_people(run)
+    run.report("behaviour")
+    place_events(run)
+    _note_mail_events(run)
+    _find_touched(run)
+    run.report("people and companies")
+    derive_people(run)
+    derive_leads(run)
+    run.see()
 
 
-def _build_segments(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> None:
-    connection.execute(
-        "create or replace table segment_members"
-        " (segment varchar, lead_id varchar, entered_at timestamptz, left_at timestamptz)"
+def _note_mail_events(run: Derivation) -> None:
+    """Keep what events tell of sends, and those that stop mails."""
+    run.build("send_outcomes")
+    run.keep("send_outcomes", "send_id", "temp.send_outcomes")
+    run.drop("send_outcomes")
+    run.build("arrived_mail_blocks")
+    run.connection.execute(f"insert into {run.main('mail_blocks')} by name select * from arrived_mail_blocks")
+
+
+def _find_touched(run: Derivation) -> None:
+    if run.is_full:
+        run.make("touched_leads", "select distinct lead_id from lead_identities")
+    else:
+        run.build("touched_leads")
+    run.make(
+        "replaced_leads", "select lead_id from touched_leads union select old_lead_id as lead_id from renamed_leads"
     )
-    fields = {field.id: field for field in rules.fields}
-    for segment in rules.segments:  # in order of reference
-        query, values = compile_segment(segment, fields)
-        if "$as_of" in query:
-            values["as_of"] = as_of
-        connection.execute(f"insert into segment_members {query}", values)
-
-
-def _join_identities(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give identities that facts named together the same component: the least of their names.
-
-    Every round hands on the least name over one more link and then over everything that shares a component, so long
-    chains close in few rounds.
-    """
-    connection.execute("""
-        create or replace temp table identity_links as
-        select distinct 'email:' || email as this, 'id:' || external_id as other
-        from identity_facts
-        where email is not null and external_id is not null
-    """)
-    connection.execute("""
-        create or replace table identity_components as
-        select this as identity, this as component from identity_links
-        union
-        select other as identity, other as component from identity_links
-    """)
-    while True:
-        connection.execute("""
-            create or replace temp table closer as
-            with neighbours as (
-                select this, other from identity_links
-                union all
-                select other, this from identity_links
-            ),
-
-            offered as (
-                select mine.component, min(theirs.component) as least
-                from neighbours
-                inner join identity_components as mine on neighbours.this = mine.identity
-                inner join identity_components as theirs on neighbours.other = theirs.identity
-                group by mine.component
-            )
-
-            select component, least from offered where least < component
-        """)
-        if connection.execute("select count(*) from closer").fetchone() == (0,):
-            return
-        connection.execute("""
-            update identity_components
-            set component = closer.least
-            from closer
-            where identity_components.component = closer.component
-        """)
+    run.report(f"{run.value('select count(*) from touched_leads'):,} leads to look at")

@@ -1,50 +1,44 @@
 """Writes a rule set into the ``rule_*`` tables, where models join it.
 
-Marketers' words reach SQL only from here, and only as values of rows.
+Marketers' words reach SQL only from here and from ``rule_questions``, and only as values of rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 import duckdb
 import pyarrow as pa
 
-from rules.models import RuleSet, Selector
+from rules.models import Accounts, Cap, RuleSet, ScoringRule
+from warehouse.questions import Catalogue
+from warehouse.rule_questions import behaviour_tables, question_tables
 
 Row = Mapping[str, object]
 
 
-def write_rules(connection: duckdb.DuckDBPyConnection, rules: RuleSet) -> bool:
-    """Make the ``rule_*`` tables those of ``rules``.
-
-    Returns:
-        Whether they were another version's before.
-    """
-    stored = connection.execute("select rule_set_version from rule_set").fetchone()
-    if stored == (rules.version,):
-        return False
-    for table, rows in _tables(rules).items():
+def write_rules(connection: duckdb.DuckDBPyConnection, rules: RuleSet, catalogue: Catalogue) -> None:
+    """Make the ``rule_*`` tables those of ``rules``."""
+    tables = {
+        **_whole(rules),
+        **_groups(rules),
+        **behaviour_tables(rules, catalogue),
+        **question_tables(rules, catalogue),
+        **_points(rules, catalogue),
+        **_ranks(rules, catalogue),
+        **_acts(rules, catalogue),
+    }
+    for table, rows in tables.items():
         connection.execute(f"delete from {table}")  # table names are the constants below
         if rows:
             connection.register("rule_rows", pa.Table.from_pylist([dict(row) for row in rows]))
             connection.execute(f"insert into {table} by name select * from rule_rows")
             connection.unregister("rule_rows")
-    return True
 
 
-def selector_columns(selector: Selector | None, prefix: str = "") -> Row:
-    """The three columns a selector is stored in; NULL matches anything."""
-    return {
-        f"{prefix}event_type": selector.event if selector else None,
-        f"{prefix}page_group": selector.page_group if selector else None,
-        f"{prefix}asset_group": selector.asset_group if selector else None,
-    }
-
-
-def _tables(rules: RuleSet) -> dict[str, Sequence[Row]]:
-    stage_positions = {stage.id: position for position, stage in enumerate(rules.stages, start=1)}
+def _whole(rules: RuleSet) -> dict[str, Sequence[Row]]:
     return {
         "rule_set": [
             {
@@ -53,6 +47,33 @@ def _tables(rules: RuleSet) -> dict[str, Sequence[Row]]:
                 "conversion_window": timedelta(days=rules.conversion_window_days),
             }
         ],
+        "rule_accounts": [
+            {
+                "name_field": rules.accounts.name_field,
+                "number_field": rules.accounts.number_field,
+                "legal_forms": _legal_forms_pattern(rules.accounts),
+            }
+        ],
+        "rule_shared_domains": [{"domain": domain} for domain in rules.accounts.shared_domains],
+    }
+
+
+def _legal_forms_pattern(accounts: Accounts) -> str:
+    """A pattern for legal forms at either end of a name; it matches nothing where there are none."""
+    forms = sorted(accounts.legal_forms, key=len, reverse=True)
+    if not forms:
+        return "[^\\s\\S]"
+    escaped = "|".join(_escaped(form) for form in forms)
+    # a form in Latin letters has to stand apart: "inc" is one at the end of "Acme Inc.", not of "Zinc"
+    return rf"^\s*(?:{escaped})(?:\b|[\s.,、・]|$)+|(?:^|[\s.,、・]|\b)(?:{escaped})[\s.,]*$"
+
+
+def _escaped(form: str) -> str:
+    return "".join(f"\\x{{{ord(letter):x}}}" if not letter.isalnum() else letter for letter in form)
+
+
+def _groups(rules: RuleSet) -> dict[str, Sequence[Row]]:
+    return {
         "rule_page_groups": [
             {"position": position, "page_group": group.id, "pattern": pattern.lower()}
             for position, group in enumerate(rules.page_groups)
@@ -69,31 +90,134 @@ def _tables(rules: RuleSet) -> dict[str, Sequence[Row]]:
             for match, words in (("ending", level.endings), ("exact", level.exact))
             for word in words
         ],
+    }
+
+
+def _points(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
+    groups = {group.id: group for group in rules.scoring_groups}
+    causes = [(rule.id, what) for rule in rules.scoring for what in ("given", "decayed", "expired", "ended")]
+    return {
         "rule_scoring": [
             {
                 "rule": rule.id,
                 "label": rule.label,
+                "position": position,
+                "behaviour": catalogue.behaviours[rule.on] if rule.on is not None else None,
+                "condition": f"scoring {rule.id}" if rule.where is not None else None,
                 "points": rule.points,
                 "once_per": rule.once_per,
-                **selector_columns(rule.on),
+                **_cap_columns(rule.cap),
+                "scoring_group": rule.group,
+                "expires_after": _days(rule.expires_after_days),
+                "half_life_days": rule.half_life_days,
             }
-            for rule in rules.scoring
+            for position, rule in enumerate(rules.scoring)
         ],
+        "rule_scoring_groups": [
+            {"scoring_group": group.id, "label": group.label, **_cap_columns(group.cap)} for group in groups.values()
+        ],
+        "rule_decay_steps": [
+            {"rule": rule.id, **step}
+            for rule in rules.scoring
+            if rule.half_life_days is not None
+            for points in _possible_points(rule, groups[rule.group].cap if rule.group else None)
+            for step in decay_steps(points, rule.half_life_days)
+        ],
+        "rule_score_limits": [{"minimum_score": rules.minimum_score, "maximum_score": rules.maximum_score}],
+        "rule_score_causes": [
+            {"cause": number, "rule": rule, "what": what} for number, (rule, what) in enumerate(causes)
+        ],
+    }
+
+
+def _cap_columns(cap: Cap | None) -> Row:
+    return {
+        "cap_times": cap.times if cap else None,
+        "cap_points": cap.points if cap else None,
+        "cap_window": _days(cap.within_days) if cap else None,
+    }
+
+
+def _possible_points(rule: ScoringRule, group_cap: Cap | None) -> Iterator[int]:
+    """What an award of a rule may come to: all of its points, or where a cap counts points any part of them."""
+    counts_points = any(cap is not None and cap.points is not None for cap in (rule.cap, group_cap))
+    sign = 1 if rule.points > 0 else -1
+    yield from (sign * points for points in range(1 if counts_points else abs(rule.points), abs(rule.points) + 1))
+
+
+def decay_steps(points: int, half_life_days: float) -> list[dict[str, int]]:
+    """When an award of so many points is worth less, by local midnights since it was given.
+
+    After n midnights points x 0.5 ^ (n / half life) are left, rounded half up in amount, so the first n at which at
+    most k are left is the first above half life x log2(points / (k + 0.5)).
+
+    Returns:
+        Steps with ``points`` (given), ``day``, ``points_left`` and ``change``, in order of day; the last leaves 0.
+    """
+    amount, sign = abs(points), 1 if points > 0 else -1
+    left_by_day = {
+        math.floor(half_life_days * math.log2(amount / (left + 0.5))) + 1: left for left in range(amount - 1, -1, -1)
+    }
+    steps, before = [], amount
+    for day, left in sorted(left_by_day.items()):
+        steps.append({"points": points, "day": day, "points_left": sign * left, "change": sign * (left - before)})
+        before = left
+    return steps
+
+
+def _ranks(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
+    positions = {stage.id: position for position, stage in enumerate(rules.stages, start=1)}
+    words = {term.selector: term.id for term in reversed(rules.terms)}
+    return {
         "rule_tiers": [
             {"tier": tier.id, "label": tier.label, "minimum_score": tier.minimum_score} for tier in rules.tiers
         ],
         "rule_stages": [
-            {"stage": stage.id, "label": stage.label, "position": stage_positions[stage.id]} for stage in rules.stages
+            {"stage": stage.id, "label": stage.label, "position": positions[stage.id]} for stage in rules.stages
         ],
         "rule_stage_entries": [
-            {"stage": stage.id, "position": stage_positions[stage.id], **selector_columns(selector)}
+            {
+                "stage": stage.id,
+                "position": positions[stage.id],
+                "behaviour": catalogue.behaviours[selector],
+                "condition": None,
+                "cause": words.get(selector) or selector.event,
+            }
             for stage in rules.stages
             for selector in stage.enter_on
+        ]
+        + [
+            {
+                "stage": stage.id,
+                "position": positions[stage.id],
+                "behaviour": None,
+                "condition": f"stage {stage.id}",
+                "cause": "enter_when",
+            }
+            for stage in rules.stages
+            if stage.enter_when is not None
+        ],
+        "rule_fall_backs": [
+            {
+                "fall_back": fall.id,
+                "label": fall.label,
+                "position": positions[fall.to],
+                "leaving": [positions[stage] for stage in fall.leaving],
+                "behaviour": catalogue.behaviours[fall.on] if fall.on is not None else None,
+                "condition": f"fall back {fall.id}" if fall.when is not None else None,
+            }
+            for fall in rules.fall_backs
         ],
         "rule_segments": [
             {"segment": segment.id, "label": segment.label, "position": position}
             for position, segment in enumerate(rules.segments)
         ],
+    }
+
+
+def _acts(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
+    positions = {stage.id: position for position, stage in enumerate(rules.stages, start=1)}
+    return {
         "rule_steps": [
             {
                 "scenario": step.scenario,
@@ -103,14 +227,14 @@ def _tables(rules: RuleSet) -> dict[str, Sequence[Row]]:
                 "priority": step.priority,
                 "segment": step.segment,
                 "stage": step.stage,
-                "stage_position": stage_positions[step.stage] if step.stage else None,
+                "stage_position": positions[step.stage] if step.stage else None,
+                "behaviour": catalogue.behaviours[step.trigger],
                 "trigger_count": step.trigger_count,
                 "delay": step.delay,
                 "category": step.category,
                 "cta_label": step.cta_label,
+                "cta_behaviour": catalogue.behaviours[step.cta] if step.cta is not None else None,
                 "is_enabled": step.is_enabled,
-                **selector_columns(step.trigger),
-                **selector_columns(step.cta, "cta_"),
             }
             for step in rules.steps
         ],
@@ -119,11 +243,16 @@ def _tables(rules: RuleSet) -> dict[str, Sequence[Row]]:
                 "action": action.id,
                 "kind": action.kind,
                 "label": action.label,
+                "behaviour": catalogue.behaviours[action.on] if action.on is not None else None,
                 "on_count": action.on_count,
                 "segment": action.segment,
                 "stage": action.stage,
-                **selector_columns(action.on),
+                "once_per_account": action.once_per_account,
             }
             for action in rules.sales_actions
         ],
     }
+
+
+def _days(days: float | None) -> timedelta | None:
+    return timedelta(days=days) if days is not None else None

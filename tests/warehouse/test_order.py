@@ -6,6 +6,7 @@ import random
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import duckdb
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +19,7 @@ from warehouse.connection import open_warehouse
 from warehouse.recompute import recompute
 
 TABLES = (
-    "leads", "lead_identities", "visitor_bindings", "lead_events", "lead_attribute_history", "lead_score_points",
+    "leads", "lead_identities", "visitor_bindings", "lead_behaviours", "lead_attribute_history", "lead_score_points",
     "lead_tier_changes", "lead_stage_changes", "segment_members", "lead_suppressions", "deals",
 )  # fmt: skip
 
@@ -50,7 +51,7 @@ def event_fact(values: tuple):
     event_type, when, email, visitor, url, asset, send_id = values
     return lambda connection, number: add_event(
         connection, event_type, when, email=email, visitor=visitor, url=url, asset=asset, send_id=send_id,
-        event_id=f"e{number}",
+        event_id=UUID(int=number),
     )  # fmt: skip
 
 

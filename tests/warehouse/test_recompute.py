@@ -58,7 +58,7 @@ def test_price_page_counts_once_in_thirty_minutes_measured_from_the_last_counted
     for minute in (0, 10, 20, 29, 31, 45, 61, 90, 200):  # counted: 0, 31, 61, (91 would), 200
         add_event(warehouse, "page_view", at(1, minutes=minute), email="a@example.com", url="/price")
     recompute(warehouse, rule_set(), at(10))
-    counted = rows(warehouse, "select occurred_at from lead_events where is_counted order by 1")
+    counted = rows(warehouse, "select occurred_at from lead_behaviours where is_counted order by 1")
     assert [row[0] for row in counted] == [at(1, minutes=minute) for minute in (0, 31, 61, 200)]
     assert rows(warehouse, "select score from leads") == [(60,)]
 
@@ -218,10 +218,12 @@ def test_encoded_paths_and_assets_told_by_their_path_match_their_groups(warehous
     add_event(warehouse, "page_view", at(1), email="a@example.com", url="https://x.test/%E6%96%99%E9%87%91/")
     add_event(warehouse, "document_download", at(1), email="a@example.com", asset="/files/case-studies.pdf")
     recompute(warehouse, rules, at(2))
-    assert rows(warehouse, "select page_group, asset_group from lead_events order by all") == [
-        ("price", None),
-        (None, "case_studies"),
-    ]
+    groups = """
+        select rule_behaviours.page_group, rule_behaviours.asset_group
+        from lead_behaviours join rule_behaviours using (behaviour)
+        where coalesce(rule_behaviours.page_group, rule_behaviours.asset_group) is not null order by all
+    """
+    assert rows(warehouse, groups) == [("price", None), (None, "case_studies")]
 
 
 def test_a_won_deal_that_is_edited_is_one_win(warehouse) -> None:
@@ -229,7 +231,7 @@ def test_a_won_deal_that_is_edited_is_one_win(warehouse) -> None:
     for day in (9, 5):
         add_event(warehouse, "deal_won", at(day), email="a@example.com", deal_id="D1")
     recompute(warehouse, rule_set(), at(10))
-    assert rows(warehouse, "select occurred_at from lead_events where is_counted") == [(at(5),)]
+    assert rows(warehouse, "select occurred_at from lead_behaviours where is_counted") == [(at(5),)]
 
 
 def test_columns_the_engine_keeps_are_refused_as_fields(warehouse) -> None:

@@ -17,7 +17,7 @@ from tests.world import World, stand_in
 from warehouse.connection import open_warehouse
 from warehouse.leads import leads_query
 from warehouse.publish import publish
-from warehouse.recompute import MODELS
+from warehouse.derivation import MODELS
 
 QUERIES = MODELS.parent / "queries"
 SELECTIONS = ("enrol", "decide", "claim", "handoff_causes")

@@ -1,48 +1,36 @@
 -- One row per change of a field of a lead: from when on it has which value, and who said so.
 -- key: lead_id, field, valid_from
--- from: lead_records, lead_identities, title_levels
--- The newer value wins by the time its source gives it; an empty value never came this far.
-with told as (
-    select
-        coalesce(by_email.lead_id, by_id.lead_id) as lead_id,
-        unnest(map_entries(lead_records.attributes)) as entry,
-        lead_records.occurred_at,
-        lead_records.received_at,
-        lead_records.record_id,
-        lead_records.source,
-    from lead_records
-    left join lead_identities as by_email on by_email.identity = 'email:' || lead_records.email
-    left join lead_identities as by_id on by_id.identity = 'id:' || lead_records.external_id
-    where lead_records.occurred_at <= $as_of and lead_records.received_at <= $as_of
-),
-
-latest_of_instant as (
+-- from: told_attributes, title_levels, scope_identities
+-- The newer value wins by the time its source gives it. The level of the title and the domain of the latest address
+-- stand here too.
+with addresses as (
     select
         lead_id,
-        entry.key as field,
-        entry.value as value,
-        occurred_at as valid_from,
-        source,
-    from told
-    qualify
-        row_number() over (partition by lead_id, entry.key, occurred_at order by record_id desc) = 1
+        arg_max(split_part(value, '@', -1), identity) as domain,
+        first_seen_at as valid_from,
+    from scope_identities
+    where kind = 'email'
+    group by lead_id, first_seen_at
 ),
 
-with_levels as (
-    select lead_id, field, value, valid_from, source from latest_of_instant
+values_by_time as (
+    select lead_id, field, value, valid_from, source from told_attributes
     union all
     select
-        latest_of_instant.lead_id,
+        told_attributes.lead_id,
         'title_level' as field,
+        -- a title without a level ends the level of the title before
         title_levels.title_level as value,
-        latest_of_instant.valid_from,
-        latest_of_instant.source,
-    from latest_of_instant
-    -- a title without a level ends the level of the title before
-    left join title_levels on latest_of_instant.value = title_levels.title
-    where latest_of_instant.field = 'title'
+        told_attributes.valid_from,
+        told_attributes.source,
+    from told_attributes
+    left join title_levels on told_attributes.value = title_levels.title
+    where told_attributes.field = 'title'
+    union all
+    select lead_id, 'email_domain' as field, domain as value, valid_from, null as source
+    from addresses
 )
 
 select lead_id, field, value, valid_from, source
-from with_levels
+from values_by_time
 qualify value is distinct from lag(value) over (partition by lead_id, field order by valid_from)

@@ -1,25 +1,93 @@
--- One row per award of points: which rule gave them, for which event.
--- key: lead_id, rule, event_id
--- from: lead_events, rule_scoring, rule_set
--- Points are what counts now, so they add up to the lead's score.
+-- One row per award of points: which rule gave them, for which event, and how many of them count now.
+-- key: lead_id, rule, event_id, occurred_at
+-- from: behaviour_awards, rule_scoring, rule_set, award_steps, lead_score_changes, rule_score_limits
+-- Points are what counts now, so they add up to the lead's score; what a limit of the score takes or adds is a row of
+-- its own. An award for a condition has no event.
+with lasting as (
+    select
+        awards.lead_id,
+        awards.rule,
+        awards.event_id,
+        awards.occurred_at,
+        awards.points,
+        awards.points as points_given,
+        awards.send_id,
+    from behaviour_awards as awards
+    inner join rule_scoring on awards.rule = rule_scoring.rule
+    where rule_scoring.half_life_days is null and rule_scoring.expires_after is null
+),
+
+changing as (
+    select
+        steps.lead_id,
+        steps.rule,
+        steps.event_id,
+        steps.started_at as occurred_at,
+        sum(steps.change)::integer as points,
+        arg_min(steps.change, steps.instant) as points_given,
+    from award_steps as steps
+    inner join rule_scoring on steps.rule = rule_scoring.rule
+    where
+        steps.instant <= $as_of
+        and (
+            rule_scoring.half_life_days is not null
+            or rule_scoring.expires_after is not null
+            or rule_scoring.condition is not null
+        )
+    group by steps.lead_id, steps.rule, steps.event_id, steps.started_at
+),
+
+awards as (
+    select * from lasting
+    union all
+    select
+        changing.*,
+        behaviour_awards.send_id,
+    from changing
+    left join behaviour_awards
+        on
+            changing.lead_id = behaviour_awards.lead_id
+            and changing.rule = behaviour_awards.rule
+            and changing.event_id = behaviour_awards.event_id
+),
+
+limited as (
+    select
+        awards.lead_id,
+        case when sum(awards.points) > any_value(scores.score) then 'maximum_score' else 'minimum_score' end as rule,
+        any_value(scores.score) - sum(awards.points)::integer as points,
+        max(awards.occurred_at) as occurred_at,
+    from awards
+    left join (
+        select lead_id, sum(points)::integer as score from lead_score_changes group by lead_id
+    ) as scores on awards.lead_id = scores.lead_id
+    where exists (
+        select 1 from rule_score_limits where minimum_score is not null or maximum_score is not null
+    )
+    group by awards.lead_id
+    having coalesce(any_value(scores.score), 0) != sum(awards.points)
+)
+
 select
-    lead_events.lead_id,
-    rule_scoring.rule,
-    lead_events.event_id,
-    lead_events.occurred_at,
-    rule_scoring.points,
-    lead_events.send_id,
+    awards.lead_id,
+    awards.rule,
+    awards.event_id,
+    awards.occurred_at,
+    awards.points,
+    awards.points_given,
+    awards.send_id,
     rule_set.rule_set_version,
-from lead_events
-inner join rule_scoring
-    on
-        lead_events.event_type = rule_scoring.event_type
-        and (rule_scoring.page_group is null or rule_scoring.page_group = lead_events.page_group)
-        and (rule_scoring.asset_group is null or rule_scoring.asset_group = lead_events.asset_group)
+from awards
 cross join rule_set
--- is_counted is what "once a send" and "once a window" mean; a rule that pays every event takes all but machines' and
--- the clicks of those who opt out
-where
-    not lead_events.is_machine
-    and not lead_events.is_opt_out_click
-    and (lead_events.is_counted or rule_scoring.once_per = 'event')
+union all
+select
+    limited.lead_id,
+    limited.rule,
+    null as event_id,
+    limited.occurred_at,
+    limited.points,
+    limited.points as points_given,
+    null as send_id,
+    rule_set.rule_set_version,
+from limited
+cross join rule_set

@@ -1,53 +1,116 @@
--- One row per change of a lead's purchase stage, the first one from nothing, with the event that caused it.
+-- One row per change of a lead's purchase stage, the first one from nothing, with what caused it.
 -- key: lead_id, changed_at
--- from: lead_starts, lead_events, rule_stages, rule_stage_entries
-with entries as (
-    select
-        lead_events.lead_id,
-        lead_events.occurred_at as changed_at,
-        lead_events.event_id as cause_event_id,
-        rule_stage_entries.position,
-    from lead_events
-    inner join rule_stage_entries
-        on
-            lead_events.event_type = rule_stage_entries.event_type
-            and (rule_stage_entries.page_group is null or rule_stage_entries.page_group = lead_events.page_group)
-            and (rule_stage_entries.asset_group is null or rule_stage_entries.asset_group = lead_events.asset_group)
-    where not lead_events.is_machine and not lead_events.is_opt_out_click
-    union all
-    select lead_id, created_at as changed_at, null as cause_event_id, 1 as position from lead_starts
-),
-
-highest_of_instant as (
-    select lead_id, changed_at, position, cause_event_id
-    from entries
-    qualify
-        row_number() over (
-            partition by lead_id, changed_at
-            order by position desc, cause_event_id nulls last
-        ) = 1
-),
-
-forward as (
+-- from: stage_moves, rule_stages
+-- Forward is the way of all stages; back only as a rule says. Of moves in one instant those back come first. Leads that
+-- never move back need no walk: their stage is the furthest they came to.
+with forward_only as (
     select *
-    from highest_of_instant
+    from stage_moves
+    anti join (select lead_id from stage_moves where is_back) as moved_back using (lead_id)
+),
+
+furthest as (
+    select
+        lead_id,
+        instant,
+        max(position) as position,
+        arg_max(cause, position) as cause,
+        arg_max_null(cause_event_id, position) as cause_event_id,
+    from forward_only
+    group by lead_id, instant
+),
+
+advances as (
+    select lead_id, instant, position, cause, cause_event_id
+    from furthest
     qualify
         position > coalesce(
             max(position) over (
-                partition by lead_id order by changed_at rows between unbounded preceding and 1 preceding
+                partition by lead_id order by instant rows between unbounded preceding and 1 preceding
             ),
             0
         )
+),
+
+walked as (
+    select
+        lead_id,
+        list_reduce(
+            list_transform(
+                list(
+                    {
+                        'instant': instant,
+                        'is_back': is_back,
+                        'position': position,
+                        'leaving': leaving,
+                        'cause': cause,
+                        'cause_event_id': cause_event_id
+                    }
+                    order by instant, is_back desc, position, cause, cause_event_id
+                ),
+                lambda move: [move]
+            ),
+            lambda made, next_move: case
+                when not next_move[1].is_back and next_move[1].position > made[-1].position then made || next_move
+                when
+                    next_move[1].is_back
+                    and next_move[1].position < made[-1].position
+                    and (
+                        len(next_move[1].leaving) = 0
+                        or list_contains(next_move[1].leaving, made[-1].position)
+                    )
+                    then made || next_move
+                else made
+            end
+        ) as moves,
+    from stage_moves
+    semi join (select lead_id from stage_moves where is_back) as moved_back using (lead_id)
+    group by lead_id
+),
+
+steps as (
+    select
+        lead_id,
+        unnest(moves) as move,
+        unnest(range(len(moves))) as number,
+    from walked
+),
+
+positions as (
+    select lead_id, instant as changed_at, position, cause, cause_event_id
+    from advances
+    union all
+    -- of several moves in one instant, the last is the one that is seen
+    select
+        lead_id,
+        move.instant as changed_at,
+        arg_max(move.position, number) as position,
+        arg_max(move.cause, number) as cause,
+        arg_max_null(move.cause_event_id, number) as cause_event_id,
+    from steps
+    group by lead_id, move.instant
+),
+
+changes as (
+    select
+        *,
+        lag(position) over (partition by lead_id order by changed_at) as position_before,
+    from positions
+    qualify position is distinct from lag(position) over (partition by lead_id order by changed_at)
 )
 
 select
-    forward.lead_id,
-    forward.changed_at,
-    lag(rule_stages.stage) over by_time as from_stage,
+    changes.lead_id,
+    changes.changed_at,
+    stages_before.stage as from_stage,
     rule_stages.stage as to_stage,
-    rule_stages.position,
-    forward.cause_event_id,
-    coalesce(lead(forward.changed_at) over by_time, timestamptz 'infinity') as left_at,
-from forward
-inner join rule_stages on forward.position = rule_stages.position
-window by_time as (partition by forward.lead_id order by forward.changed_at)
+    changes.position,
+    changes.cause,
+    changes.cause_event_id,
+    coalesce(
+        lead(changes.changed_at) over (partition by changes.lead_id order by changes.changed_at),
+        timestamptz 'infinity'
+    ) as left_at,
+from changes
+inner join rule_stages on changes.position = rule_stages.position
+left join rule_stages as stages_before on changes.position_before = stages_before.position

@@ -1,20 +1,11 @@
 -- One row per lead: the first instant anything is known of it.
 -- key: lead_id
--- from: lead_identities, lead_events, lead_records
+-- from: scope_identities, lead_activity
+-- A source may have known the person long before it last changed its row.
 with known as (
-    select lead_id, first_seen_at as known_at from lead_identities
+    select lead_id, least(first_seen_at, known_since) as known_at from scope_identities
     union all
-    select lead_id, occurred_at as known_at from lead_events
-    union all
-    -- a source may have known the person long before it last changed the row
-    select lead_identities.lead_id, lead_records.created_at as known_at
-    from lead_records
-    inner join lead_identities
-        on lead_identities.identity = coalesce('email:' || lead_records.email, 'id:' || lead_records.external_id)
-    where
-        lead_records.created_at <= $as_of
-        and lead_records.occurred_at <= $as_of
-        and lead_records.received_at <= $as_of
+    select lead_id, first_at as known_at from lead_activity
 )
 
 select

@@ -1,34 +1,32 @@
 -- One row per reason not to mail a lead: an opt-out blocks marketing, a dead or complaining address blocks all.
 -- key: lead_id, blocks, reason
--- from: suppression_records, events, consent_records, lead_identities, send_addresses
+-- from: suppression_records, mail_blocks, consent_records, scope_identities, send_addresses
 -- A reason that any identity of a lead bears holds for the whole lead. It holds from when we learnt of it, even where
 -- its own stamp lies ahead: clocks and time zones err, and whoever opted out has. Only the person lifts a block of
 -- marketing, by subscribing again; no import and no sync does.
 with told as (
     select email, external_id, blocks, reason, occurred_at, received_at
     from suppression_records
+    where received_at <= $as_of
     union all
     select email, external_id, 'marketing' as blocks, 'opt_out' as reason, occurred_at, received_at
     from consent_records
-    where not is_granted
+    where not is_granted and received_at <= $as_of
     union all
     select
-        coalesce(events.email, send_addresses.email) as email,
-        events.external_id,
-        case when events.event_type = 'mail_unsubscribe' then 'marketing' else 'all' end as blocks,
-        case events.event_type
+        coalesce(mail_blocks.email, send_addresses.email) as email,
+        mail_blocks.external_id,
+        case when mail_blocks.event_type = 'mail_unsubscribe' then 'marketing' else 'all' end as blocks,
+        case mail_blocks.event_type
             when 'mail_unsubscribe' then 'opt_out'
             when 'mail_spam_report' then 'spam_report'
             else 'hard_bounce'
         end as reason,
-        events.occurred_at,
-        events.received_at,
-    from events
-    left join send_addresses on events.send_id = send_addresses.send_id
-    where
-        events.event_type in ('mail_unsubscribe', 'mail_spam_report')
-        -- SendGrid calls a refusal that may pass "blocked"; the address is not dead
-        or (events.event_type = 'mail_bounce' and coalesce(events.properties['type'], 'bounce') != 'blocked')
+        mail_blocks.occurred_at,
+        mail_blocks.received_at,
+    from mail_blocks
+    left join send_addresses on mail_blocks.send_id = send_addresses.send_id
+    where mail_blocks.event_type != 'mail_resubscribe'
 ),
 
 known as (
@@ -39,35 +37,31 @@ known as (
         reason,
         least(occurred_at, received_at) as since_at,
     from told
-    where received_at <= $as_of
 ),
 
 owned as (
     select
-        lead_identities.lead_id,
+        scope_identities.lead_id,
         named.blocks,
         named.reason,
         max(named.since_at) as since_at,
     from (
-        select 'email:' || email as identity, blocks, reason, since_at from known
+        select email as value, 'email' as kind, blocks, reason, since_at from known
         union all
-        select 'id:' || external_id as identity, blocks, reason, since_at from known
+        select external_id as value, 'external_id' as kind, blocks, reason, since_at from known
     ) as named
-    inner join lead_identities on named.identity = lead_identities.identity
-    group by lead_identities.lead_id, named.blocks, named.reason
+    inner join scope_identities on named.value = scope_identities.value and named.kind = scope_identities.kind
+    group by scope_identities.lead_id, named.blocks, named.reason
 ),
 
 lifted as (
     select
-        lead_identities.lead_id,
-        max(events.occurred_at) as lifted_at,
-    from events
-    inner join lead_identities on lead_identities.identity = 'email:' || events.email
-    where
-        events.event_type = 'mail_resubscribe'
-        and events.occurred_at <= $as_of
-        and events.received_at <= $as_of
-    group by lead_identities.lead_id
+        scope_identities.lead_id,
+        max(mail_blocks.occurred_at) as lifted_at,
+    from mail_blocks
+    inner join scope_identities on mail_blocks.email = scope_identities.value and scope_identities.kind = 'email'
+    where mail_blocks.event_type = 'mail_resubscribe' and mail_blocks.occurred_at <= $as_of
+    group by scope_identities.lead_id
 )
 
 select

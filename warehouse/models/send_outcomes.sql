@@ -1,29 +1,51 @@
 -- One row per send that its provider told something of: when it reached which state, and the first human reactions.
 -- key: send_id
--- from: events
--- Machine opens stand in lead_events with their flag and are not counted here.
+-- from: new_events, send_outcomes
+-- Machine opens are not counted here. Everything is the earliest of its kind, so what is told anew is laid over what is
+-- known.
+with told as (
+    select
+        send_id,
+        min(occurred_at) filter (event_type in ('mail_processed', 'mail_deferred')) as processed_at,
+        min(occurred_at) filter (event_type = 'mail_delivered') as delivery_told_at,
+        min(occurred_at) filter (event_type in ('mail_open', 'mail_click')) as reacted_at,
+        min(occurred_at) filter (event_type = 'mail_bounce') as bounced_at,
+        min(occurred_at) filter (event_type = 'mail_dropped') as dropped_at,
+        min(occurred_at) filter (
+            event_type = 'mail_open' and coalesce(properties['sg_machine_open'], 'false') != 'true'
+        ) as opened_at,
+        -- a click on the opt-out or preference link is no interest
+        min(occurred_at) filter (
+            event_type = 'mail_click'
+            and not coalesce(
+                starts_with(url, $own_url || '/u/') or starts_with(url, $own_url || '/preferences/'), false
+            )
+        ) as clicked_at,
+        min(occurred_at) filter (event_type = 'mail_unsubscribe') as unsubscribed_at,
+        min(occurred_at) filter (event_type = 'mail_spam_report') as complained_at,
+    from new_events
+    where send_id is not null and event_type != 'mail_sent'
+    group by send_id
+),
+
+laid_over as (
+    select
+        told.send_id,
+        least(told.processed_at, known.processed_at) as processed_at,
+        least(told.delivery_told_at, known.delivery_told_at) as delivery_told_at,
+        least(told.reacted_at, known.reacted_at) as reacted_at,
+        least(told.bounced_at, known.bounced_at) as bounced_at,
+        least(told.dropped_at, known.dropped_at) as dropped_at,
+        least(told.opened_at, known.opened_at) as opened_at,
+        least(told.clicked_at, known.clicked_at) as clicked_at,
+        least(told.unsubscribed_at, known.unsubscribed_at) as unsubscribed_at,
+        least(told.complained_at, known.complained_at) as complained_at,
+    from told
+    left join send_outcomes as known on told.send_id = known.send_id
+)
+
 select
-    send_id,
-    min(occurred_at) filter (event_type in ('mail_processed', 'mail_deferred')) as processed_at,
+    *,
     -- an open or a click proves a delivery whose own event was lost
-    coalesce(
-        min(occurred_at) filter (event_type = 'mail_delivered'),
-        min(occurred_at) filter (event_type in ('mail_open', 'mail_click'))
-    ) as delivered_at,
-    min(occurred_at) filter (event_type = 'mail_bounce') as bounced_at,
-    min(occurred_at) filter (event_type = 'mail_dropped') as dropped_at,
-    min(occurred_at) filter (
-        event_type = 'mail_open' and coalesce(properties['sg_machine_open'], 'false') != 'true'
-    ) as opened_at,
-    -- a click on the opt-out or preference link is no interest
-    min(occurred_at) filter (
-        event_type = 'mail_click'
-        and not coalesce(
-            starts_with(url, $own_url || '/u/') or starts_with(url, $own_url || '/preferences/'), false
-        )
-    ) as clicked_at,
-    min(occurred_at) filter (event_type = 'mail_unsubscribe') as unsubscribed_at,
-    min(occurred_at) filter (event_type = 'mail_spam_report') as complained_at,
-from events
-where send_id is not null and occurred_at <= $as_of and received_at <= $as_of
-group by send_id
+    coalesce(delivery_told_at, reacted_at) as delivered_at,
+from laid_over

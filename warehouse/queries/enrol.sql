@@ -1,31 +1,27 @@
 -- One row per lead and step whose trigger has happened and that is not enrolled yet: the first trigger that serves it.
 -- key: lead_id, scenario, step, occurrence
--- from: lead_events, rule_steps, lead_stage_changes, segment_members, lead_aliases, enrolments
+-- from: lead_behaviours, rule_steps, lead_stage_changes, segment_members, lead_aliases, enrolments
 -- A trigger serves a row when the lead's stage, once the trigger has counted, is the row's stage, and the lead is in
 -- the row's segment then or comes into it before this run.
 with triggers as (
     select
-        lead_events.lead_id,
+        lead_behaviours.lead_id,
         rule_steps.scenario,
         rule_steps.step,
         rule_steps.segment,
         rule_steps.stage,
         rule_steps.trigger_count,
-        lead_events.event_id,
-        lead_events.occurred_at,
-        lead_events.received_at,
-        lead_events.occurred_at + rule_steps.delay as due_at,
+        lead_behaviours.event_id,
+        lead_behaviours.occurred_at,
+        lead_behaviours.received_at,
+        lead_behaviours.occurred_at + rule_steps.delay as due_at,
         row_number() over (
-            partition by lead_events.lead_id, rule_steps.scenario, rule_steps.step
-            order by lead_events.occurred_at, lead_events.event_id
+            partition by lead_behaviours.lead_id, rule_steps.scenario, rule_steps.step
+            order by lead_behaviours.occurred_at, lead_behaviours.event_id
         ) as nth,
-    from warehouse.lead_events
-    inner join warehouse.rule_steps
-        on
-            lead_events.event_type = rule_steps.event_type
-            and (rule_steps.page_group is null or rule_steps.page_group = lead_events.page_group)
-            and (rule_steps.asset_group is null or rule_steps.asset_group = lead_events.asset_group)
-    where rule_steps.is_enabled and lead_events.is_counted
+    from warehouse.lead_behaviours
+    inner join warehouse.rule_steps on lead_behaviours.behaviour = rule_steps.behaviour
+    where rule_steps.is_enabled and lead_behaviours.is_counted
 ),
 
 serving as (

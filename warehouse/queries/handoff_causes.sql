@@ -1,30 +1,26 @@
 -- One row per lead and event that calls for sales and that nothing was decided on yet: an action the rules name, or
 -- the event with which the score reached the hot tier.
 -- key: current_lead_id, cause_event_id, kind
--- from: lead_events, rule_sales_actions, lead_tier_changes, lead_stage_changes, segment_members, lead_aliases,
+-- from: lead_behaviours, rule_sales_actions, lead_tier_changes, lead_stage_changes, segment_members, lead_aliases,
 --       handoffs, handoff_decisions, notices
 with counted as (
     select
-        lead_events.lead_id,
-        lead_events.event_id,
-        lead_events.occurred_at,
-        lead_events.received_at,
+        lead_behaviours.lead_id,
+        lead_behaviours.event_id::varchar as event_id,
+        lead_behaviours.occurred_at,
+        lead_behaviours.received_at,
         rule_sales_actions.action,
         rule_sales_actions.kind,
         rule_sales_actions.segment,
         rule_sales_actions.stage,
         rule_sales_actions.on_count,
         row_number() over (
-            partition by lead_events.lead_id, rule_sales_actions.action, rule_sales_actions.kind
-            order by lead_events.occurred_at, lead_events.event_id
+            partition by lead_behaviours.lead_id, rule_sales_actions.action, rule_sales_actions.kind
+            order by lead_behaviours.occurred_at, lead_behaviours.event_id
         ) as nth,
-    from warehouse.lead_events
-    inner join warehouse.rule_sales_actions
-        on
-            lead_events.event_type = rule_sales_actions.event_type
-            and (rule_sales_actions.page_group is null or rule_sales_actions.page_group = lead_events.page_group)
-            and (rule_sales_actions.asset_group is null or rule_sales_actions.asset_group = lead_events.asset_group)
-    where lead_events.is_counted
+    from warehouse.lead_behaviours
+    inner join warehouse.rule_sales_actions on lead_behaviours.behaviour = rule_sales_actions.behaviour
+    where lead_behaviours.is_counted
 ),
 
 causes as (
@@ -61,7 +57,7 @@ causes as (
         lead_id,
         'handoff' as kind,
         'hot' as cause,
-        cause_event_id,
+        cause_event_id::varchar as cause_event_id,
         changed_at as caused_at,
         false as is_once_a_lead,
         2 as precedence,

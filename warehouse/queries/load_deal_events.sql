@@ -4,7 +4,7 @@
 insert into events by name
 with candidates as (
     select
-        md5(concat_ws(chr(31), $key_space, 'deal event', deal_id, status, epoch_us(occurred_at))) as event_id,
+        md5(concat_ws(chr(31), $key_space, 'deal event', deal_id, status, epoch_us(occurred_at)))::uuid as event_id,
         *,
     from load_stage
     where fault is null

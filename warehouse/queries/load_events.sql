@@ -5,8 +5,8 @@ with named as (
     select
         row_number,
         case
-            when record_key is not null then md5(concat_ws(chr(31), $key_space, 'id', record_key))
-            else md5(concat_ws(chr(31), $key_space, 'row', row_hash, ordinal))
+            when record_key is not null then md5(concat_ws(chr(31), $key_space, 'id', record_key))::uuid
+            else md5(concat_ws(chr(31), $key_space, 'row', row_hash, ordinal))::uuid
         end as event_id,
     from load_stage
     where fault is null

@@ -1,6 +1,6 @@
 -- One row per mail to a lead: what became of it, and the first human open, click and conversion.
 -- key: send_id
--- from: sends, send_outcomes, lead_aliases, lead_events, rule_steps, rule_set
+-- from: sends, send_outcomes, lead_aliases, lead_behaviours, rule_steps, rule_set
 with outcomes as (
     select
         ledger_sends.* exclude (email),
@@ -25,23 +25,21 @@ credits as (
     -- an event that a mail asked for credits the last delivered mail that asked for it, within the window
     select
         outcomes.send_id,
-        lead_events.occurred_at,
+        lead_behaviours.occurred_at,
     from outcomes
     inner join warehouse.rule_steps using (scenario, step)
-    inner join warehouse.lead_events
+    inner join warehouse.lead_behaviours
         on
-            outcomes.current_lead_id = lead_events.lead_id
-            and rule_steps.cta_event_type = lead_events.event_type
-            and (rule_steps.cta_page_group is null or rule_steps.cta_page_group = lead_events.page_group)
-            and (rule_steps.cta_asset_group is null or rule_steps.cta_asset_group = lead_events.asset_group)
+            outcomes.current_lead_id = lead_behaviours.lead_id
+            and rule_steps.cta_behaviour = lead_behaviours.behaviour
     cross join warehouse.rule_set
     where
-        not lead_events.is_machine
-        and outcomes.delivered_at <= lead_events.occurred_at
-        and outcomes.delivered_at > lead_events.occurred_at - rule_set.conversion_window
+        not lead_behaviours.is_machine
+        and outcomes.delivered_at <= lead_behaviours.occurred_at
+        and outcomes.delivered_at > lead_behaviours.occurred_at - rule_set.conversion_window
     qualify
         row_number() over (
-            partition by lead_events.event_id
+            partition by lead_behaviours.event_id, lead_behaviours.behaviour
             order by outcomes.delivered_at desc, outcomes.send_id
         ) = 1
 ),

@@ -1,32 +1,23 @@
--- One row per stretch of time in which a visitor's cookie belongs to one lead.
+-- One row per stretch of time in which a changed visitor's cookie belongs to one lead.
 -- key: visitor, valid_from
--- from: events, lead_records, lead_identities
+-- from: visitor_ties, changed_visitors, lead_identities
 -- The first person known by a cookie takes its past too; the next person on the same browser takes what follows.
-with tied as (
-    select visitor, email, external_id, occurred_at, received_at from events
-    union all
-    select visitor, email, external_id, occurred_at, received_at from lead_records
-),
-
-owned as (
+with owned as (
     select
-        tied.visitor,
-        tied.occurred_at,
+        visitor_ties.visitor,
+        visitor_ties.occurred_at,
         coalesce(by_email.lead_id, by_id.lead_id) as lead_id,
-    from tied
-    left join lead_identities as by_email on by_email.identity = 'email:' || tied.email
-    left join lead_identities as by_id on by_id.identity = 'id:' || tied.external_id
-    where
-        tied.occurred_at <= $as_of
-        and tied.received_at <= $as_of
-        and tied.visitor is not null
-        and (tied.email is not null or tied.external_id is not null)
+    from visitor_ties
+    semi join changed_visitors using (visitor)
+    left join lead_identities as by_email on visitor_ties.email = by_email.value and by_email.kind = 'email'
+    left join lead_identities as by_id on visitor_ties.external_id = by_id.value and by_id.kind = 'external_id'
 ),
 
 instants as (
     -- two people in one instant: the lower id, so that the result does not hang on order
     select visitor, occurred_at, min(lead_id) as lead_id
     from owned
+    where lead_id is not null
     group by visitor, occurred_at
 ),
 

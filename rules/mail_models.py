@@ -1,0 +1,102 @@
+"""What goes out: senders, templates, steps of scenarios, and what sales gets."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from rules.condition_models import Frozen, Selector
+
+EVERYONE = "everyone"
+"""The id of the segment that holds every lead; it always exists."""
+
+
+class Sender(Frozen):
+    """Who mails come from, and what the law asks a mail to show."""
+
+    id: str
+    name: str
+    email: str
+    company: str
+    postal_address: str
+    contact: str
+    """Where complaints and questions go: a mail address, a URL or a telephone number."""
+    site_url: str = ""
+    """The website that links in mails point to, without a slash at its end."""
+
+
+class Template(Frozen):
+    """The three files of a mail, as text."""
+
+    id: str
+    subject: str
+    text: str
+    html: str
+
+
+class Step(Frozen):
+    """One mail of one scenario: whom it serves, what triggers it, when it is due, what it asks for.
+
+    The send key is (lead, scenario, step, occurrence). ``priority`` orders steps that answer the same trigger event
+    after the same delay: the lowest wins, the others are superseded.
+    """
+
+    scenario: str
+    step: str
+    label: str
+    kind: Literal["step", "trigger", "newsletter"]
+    priority: int
+    segment: str
+    stage: str | None
+    """None serves every stage."""
+    trigger: Selector
+    trigger_count: int = 1
+    """The trigger is the n-th such event of the lead."""
+    delay: timedelta
+    category: Literal["marketing", "transactional"]
+    subject: str | None
+    """The sheet's subject; None where the template has its own."""
+    summary: str = ""
+    template: str
+    sender: str
+    cta: Selector | None = None
+    cta_label: str = ""
+    is_enabled: bool = True
+    source: str
+    """Where it was declared, for people: ``scenarios.csv row 2``."""
+
+
+class SalesAction(Frozen):
+    """A handoff to sales, or a notice to sales, when an event happens to a lead of a segment, or when it enters it."""
+
+    kind: Literal["handoff", "notify"]
+    id: str
+    label: str
+    on: Selector | None
+    """None: entering the segment is what calls for sales."""
+    on_count: int = 1
+    segment: str = EVERYONE
+    stage: str | None = None
+    once_per_account: bool = False
+    """Of the leads of one company that enter together, only the one with the highest score goes to sales."""
+    source: str
+
+
+class Owner(Frozen):
+    """A sales rep who takes handoffs."""
+
+    id: str
+    name: str
+    email: str
+
+
+class Handoff(Frozen):
+    """When leads go to sales, to whom, and how long sales has."""
+
+    limit_hours: float = 48
+    second_limit_hours: float = 72
+    again_after_days: float = 30
+    """A lead that was handed off because of its score is not handed off again for it within these days."""
+    hot_tier: Literal["hot", "warm", "cold"] = "hot"
+    owners: tuple[Owner, ...]
+    sender: str

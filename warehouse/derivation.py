@@ -1,0 +1,185 @@
+"""Runs the models that derive tables from facts, on as many leads at a time as a run has to.
+
+A model is a query in ``models/``; what it makes is a temporary table of its name, which later models read. Some of these
+are then kept: their rows replace those of the same leads in the warehouse. So one set of queries serves a lead, a part
+of the leads, and all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from rules.models import RuleSet
+from warehouse.questions import Catalogue
+
+MODELS = Path(__file__).parent / "models"
+FACTS = (
+    "events", "lead_records", "deal_records", "consent_records", "suppression_records", "send_records",
+)  # fmt: skip
+"""The append-only tables that everything is derived from."""
+
+Progress = Callable[[str], None]
+PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
+_NEVER = datetime(1, 1, 1, tzinfo=UTC)
+
+
+class Derivation:
+    """One run of the models for one instant under one rule set, in the caller's transaction."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        rules: RuleSet,
+        as_of: datetime,
+        *,
+        timezone: str,
+        own_url: str,
+        report: Progress,
+    ) -> None:
+        self.connection = connection
+        self.rules = rules
+        self.catalogue = Catalogue(rules)
+        self.as_of = as_of
+        self.report = report
+        self.values: dict[str, object] = {"as_of": as_of, "timezone": timezone, "own_url": own_url}
+        self.is_full = True
+        self._database = str(self.value("select current_database()")).replace('"', '""')
+        self._temporary: dict[str, str] = {}
+        self._settings_version = hashlib.sha256(f"{timezone}\n{own_url}\n{_models_version()}".encode()).hexdigest()[:16]
+
+    # -- running -----------------------------------------------------------------------------------------------------
+
+    def run(self, query: str, values: Mapping[str, object] | None = None) -> duckdb.DuckDBPyConnection:
+        """Run a statement, binding those values that it mentions."""
+        known = {**self.values, **(values or {})}
+        return self.connection.execute(query, {name: known[name] for name in set(PARAMETER.findall(query))})
+
+    def value(self, query: str) -> Any:
+        """Return the one value of a query."""
+        row = self.connection.execute(query).fetchone()
+        return row[0] if row else None
+
+    def has_rows(self, table: str) -> bool:
+        """Whether a table has any row."""
+        return self.value(f"select 1 from {table} limit 1") is not None
+
+    def main(self, table: str) -> str:
+        """The warehouse's own table of a name, even while a temporary one hides it."""
+        return f'"{self._database}".main.{table}'
+
+    # -- building ----------------------------------------------------------------------------------------------------
+
+    def build(self, *names: str, values: Mapping[str, object] | None = None) -> None:
+        """Make temporary tables of models, each by its query."""
+        for name in names:
+            self.make(name, model(name), values=values)
+
+    def make(self, name: str, query: str, *, kind: str = "table", values: Mapping[str, object] | None = None) -> None:
+        """Make a temporary table (or view) of a query. One of this name that was made before goes first."""
+        self.drop(name)
+        self.run(f"create temp {kind} {name} as {query}", values)
+        self._temporary[name] = kind
+
+    def drop(self, *names: str) -> None:
+        """Drop temporary tables, where they are there."""
+        for name in names:
+            kind = self._temporary.pop(name, None)
+            if kind is not None:
+                self.connection.execute(f"drop {kind} temp.{name}")
+
+    def drop_all(self, but: Collection[str] = ()) -> None:
+        """Drop the temporary tables this run made, but for some."""
+        self.drop(*(name for name in list(self._temporary) if name not in but))
+
+    # -- keeping -----------------------------------------------------------------------------------------------------
+
+    def keep(self, name: str, key: str, replaced: str) -> None:
+        """Put the rows of a temporary table into the warehouse's own of that name.
+
+        Args:
+            name: The table.
+            key: Comma-separated columns by which rows are replaced.
+            replaced: A table or query with the keys whose rows go.
+        """
+        table = self.main(name)
+        if not self._exists(name):
+            self.connection.execute(f"create table {table} as from temp.{name} limit 0")
+        elif not self.is_full:
+            self.connection.execute(f"delete from {table} where ({key}) in (select ({key}) from {replaced})")
+        self.connection.execute(f"insert into {table} by name select * from temp.{name}")
+
+    def load(self, *names: str) -> None:
+        """Make temporary tables of what the warehouse keeps of the leads in scope."""
+        for name in names:
+            self.make(name, f"select * from {self.main(name)} where lead_id in (select lead_id from scope_leads)")
+
+    def empty(self, *names: str) -> None:
+        """Drop kept tables, so that they are made anew in the shape of their models."""
+        for name in names:
+            self.connection.execute(f"drop table if exists {self.main(name)}")
+
+    def _exists(self, name: str) -> bool:
+        return (
+            self.connection.execute(
+                "select 1 from duckdb_tables() where database_name = current_database() and table_name = ?", [name]
+            ).fetchone()
+            is not None
+        )
+
+    # -- what was seen -----------------------------------------------------------------------------------------------
+
+    def last(self) -> tuple[datetime, dict[str, int]] | None:
+        """The last run's instant and how many rows of facts it saw; None where all has to be derived anew.
+
+        That is so at first, when rules, settings or models are others than they were, and when time goes backwards.
+        """
+        row = self.connection.execute(
+            f"select as_of, {', '.join(FACTS)} from derivation where rule_set_version = ? and settings_version = ?",
+            [self.rules.version, self._settings_version],
+        ).fetchone()
+        if row is None or row[0] > self.as_of:
+            return None
+        return row[0], dict(zip(FACTS, row[1:], strict=True))
+
+    def see(self) -> None:
+        """Note what this run has seen."""
+        self.connection.execute("delete from derivation")
+        seen = [self.value(f"select coalesce(max(rowid), -1) + 1 from {self.main(table)}") for table in FACTS]
+        self.connection.execute(
+            f"insert into derivation values ({', '.join('?' * (3 + len(FACTS)))})",
+            [self.rules.version, self._settings_version, self.as_of, *seen],
+        )
+
+
+def model(name: str) -> str:
+    """The query of a model."""
+    return _query(name)
+
+
+@cache
+def _query(name: str) -> str:
+    for folder in (MODELS, MODELS / "steps", MODELS.parent / "queries"):
+        path = folder / f"{name}.sql"
+        if path.exists():
+            return path.read_text(encoding="utf-8")
+    raise FileNotFoundError(name)
+
+
+@cache
+def _models_version() -> str:
+    """What changes when the models do: tables made by others have to be made anew."""
+    digest = hashlib.sha256()
+    folder = Path(__file__).parent
+    files: Sequence[Path] = [*sorted(MODELS.glob("*.sql")), *sorted(MODELS.glob("steps/*.sql")), *folder.glob("*.py")]
+    for path in sorted(files):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
