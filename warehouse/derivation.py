@@ -50,10 +50,17 @@ class Derivation:
         self.as_of = as_of
         self.report = report
         self.values: dict[str, object] = {"as_of": as_of, "timezone": timezone, "own_url": own_url}
+        self.is_first = True
+        """Nothing derived can be used: people, too, are found anew."""
         self.is_full = True
+        """What hangs on rules is derived anew for every lead."""
+        self.scope_is_all = False
+        """Whether the scope is every lead there is, so that nothing has to be looked up in it."""
+        self._emptied: set[str] = set()
         self._database = str(self.value("select current_database()")).replace('"', '""')
         self._temporary: dict[str, str] = {}
-        self._settings_version = hashlib.sha256(f"{timezone}\n{own_url}\n{_models_version()}".encode()).hexdigest()[:16]
+        people_rules = (rules.title_levels, rules.accounts, timezone, own_url, _models_version(), duckdb.__version__)
+        self._people_version = hashlib.sha256(repr(people_rules).encode()).hexdigest()[:16]
 
     # -- running -----------------------------------------------------------------------------------------------------
 
@@ -95,6 +102,11 @@ class Derivation:
             if kind is not None:
                 self.connection.execute(f"drop {kind} temp.{name}")
 
+    @property
+    def temporary_tables(self) -> frozenset[str]:
+        """The temporary tables that are there."""
+        return frozenset(self._temporary)
+
     def drop_all(self, but: Collection[str] = ()) -> None:
         """Drop the temporary tables this run made, but for some."""
         self.drop(*(name for name in list(self._temporary) if name not in but))
@@ -112,19 +124,37 @@ class Derivation:
         table = self.main(name)
         if not self._exists(name):
             self.connection.execute(f"create table {table} as from temp.{name} limit 0")
-        elif not self.is_full:
+        elif name not in self._emptied:
             self.connection.execute(f"delete from {table} where ({key}) in (select ({key}) from {replaced})")
         self.connection.execute(f"insert into {table} by name select * from temp.{name}")
 
     def load(self, *names: str) -> None:
         """Make temporary tables of what the warehouse keeps of the leads in scope."""
         for name in names:
-            self.make(name, f"select * from {self.main(name)} where lead_id in (select lead_id from scope_leads)")
+            self.make_scope(name, self.main(name))
+
+    def make_scope(self, name: str, table: str) -> None:
+        """Make a temporary table of the rows of a kept table that are of leads in scope; a view where all are."""
+        if self.scope_is_all:
+            self.make(name, f"select * from {table}", kind="view")
+        else:
+            self.make(name, f"select * from {table} where lead_id in (select lead_id from scope_leads)")
 
     def empty(self, *names: str) -> None:
         """Drop kept tables, so that they are made anew in the shape of their models."""
         for name in names:
             self.connection.execute(f"drop table if exists {self.main(name)}")
+        self._emptied.update(names)
+
+    def add(self, name: str, query: str) -> None:
+        """Add the rows of a query to a kept table."""
+        self.run(f"insert into {self.main(name)} by name {query}")
+
+    def replace(self, name: str, fresh: str, key: str, replaced: str) -> None:
+        """Replace rows of a kept table, by one column, with those of another table."""
+        if name not in self._emptied:
+            self.connection.execute(f"delete from {self.main(name)} where {key} in (select {key} from {replaced})")
+        self.add(name, f"select * from {fresh}")
 
     def _exists(self, name: str) -> bool:
         return (
@@ -137,17 +167,20 @@ class Derivation:
     # -- what was seen -----------------------------------------------------------------------------------------------
 
     def last(self) -> tuple[datetime, dict[str, int]] | None:
-        """The last run's instant and how many rows of facts it saw; None where all has to be derived anew.
+        """The last run's instant and how many rows of facts it saw; None where nothing derived can be used.
 
-        That is so at first, when rules, settings or models are others than they were, and when time goes backwards.
+        That is so at first, when the models, the settings or the rules about people are others than they were, and when
+        time goes backwards. Where only other rules changed, ``is_full`` stays set.
         """
         row = self.connection.execute(
-            f"select as_of, {', '.join(FACTS)} from derivation where rule_set_version = ? and settings_version = ?",
-            [self.rules.version, self._settings_version],
+            f"select as_of, rule_set_version, {', '.join(FACTS)} from derivation where people_version = ?",
+            [self._people_version],
         ).fetchone()
         if row is None or row[0] > self.as_of:
             return None
-        return row[0], dict(zip(FACTS, row[1:], strict=True))
+        self.is_first = False
+        self.is_full = row[1] != self.rules.version
+        return row[0], dict(zip(FACTS, row[2:], strict=True))
 
     def see(self) -> None:
         """Note what this run has seen."""
@@ -155,7 +188,7 @@ class Derivation:
         seen = [self.value(f"select coalesce(max(rowid), -1) + 1 from {self.main(table)}") for table in FACTS]
         self.connection.execute(
             f"insert into derivation values ({', '.join('?' * (3 + len(FACTS)))})",
-            [self.rules.version, self._settings_version, self.as_of, *seen],
+            [self.rules.version, self._people_version, self.as_of, *seen],
         )
 
 

@@ -25,35 +25,45 @@ from warehouse.derivation import Derivation
 from warehouse.leads import leads_query
 from warehouse.questions import conditions_of
 
-LEADS_AT_A_TIME = 300_000
-BEHAVIOURS_AT_A_TIME = 4_000_000
+LEADS_AT_A_TIME = 1_250_000
+BEHAVIOURS_AT_A_TIME = 15_000_000
 """How many of each a part holds; with what follows from them, some two gigabytes."""
 
-PEOPLE = (
-    "lead_aliases", "lead_attribute_history", "lead_activity", "lead_starts", "lead_consents", "lead_suppressions",
-)  # fmt: skip
+ACTIVITY = ("lead_activity", "lead_starts")
+PEOPLE = ("lead_aliases", "lead_attribute_history", "lead_attributes", "lead_consents", "lead_suppressions")
 RANKS = ("lead_score_points", "lead_score_changes", "lead_tier_changes", "lead_stage_changes")
 
 
 def derive_people(run: Derivation) -> None:
-    """Derive what is known of all touched leads that does not hang on behaviours, and their companies.
+    """Derive what is known of people whatever the rules say of their behaviour, and their companies.
 
-    Extends ``touched_leads`` by those who belong to another company than before because of others.
+    Leaves behind ``moved_leads``: those whose company may have changed; and ``old_accounts``, which these belonged to.
     """
-    _scope(run, "select lead_id from touched_leads")
-    run.build("scope_identities", "told_attributes", "title_levels", *PEOPLE)
-    for table in PEOPLE:
-        run.keep(table, "lead_id", "replaced_leads")
-    run.build("deals")
-    run.keep("deals", "source, deal_id", "deals")
-    _find_companies(run)
-    run.drop("told_attributes", "title_levels", "scope_identities", "deals", *PEOPLE)
+    run.scope_is_all = run.is_first
+    run.make("scope_leads", "select lead_id from active_people")
+    run.make_scope("scope_identities", "lead_identities")
+    run.build(*ACTIVITY)
+    for table in ACTIVITY:
+        run.keep(table, "lead_id", "replaced_active")
+    run.drop(*ACTIVITY)
+    if run.has_rows("replaced_people"):
+        run.make("scope_leads", "select lead_id from changed_people")
+        run.make_scope("scope_identities", "lead_identities")
+        run.build("told_attributes", "title_levels", *PEOPLE, "deals")
+        for table in PEOPLE:
+            run.keep(table, "lead_id", "replaced_people")
+        run.keep("deals", "source, deal_id", "deals")
+        _find_companies(run)
+    else:
+        run.make("moved_leads", "select null::varchar as lead_id limit 0")
+        run.make("old_accounts", "select null::varchar as account_id limit 0")
+    run.drop("told_attributes", "title_levels", "scope_identities", "scope_leads", "deals", *PEOPLE)
 
 
 def _find_companies(run: Derivation) -> None:
-    run.make("old_company_keys", "select * from lead_company_keys where lead_id in (select lead_id from replaced_leads)")
+    run.make("old_company_keys", "select * from lead_company_keys where lead_id in (select lead_id from replaced_people)")
     run.build("lead_company_keys")
-    run.keep("lead_company_keys", "lead_id", "replaced_leads")
+    run.keep("lead_company_keys", "lead_id", "replaced_people")
     run.drop("lead_company_keys")
     for sign in ("domain", "name"):
         run.build(f"affected_{sign}s", f"fresh_{sign}_accounts")
@@ -63,37 +73,36 @@ def _find_companies(run: Derivation) -> None:
             f" full join (from account_{sign}s where value in (select {sign} from affected_{sign}s)) as known"
             " on fresh.value = known.value where fresh.account_id is distinct from known.account_id",
         )
-        kept = run.main(f"account_{sign}s")
-        if not run.is_full:
-            run.connection.execute(f"delete from {kept} where value in (select {sign} from affected_{sign}s)")
-        run.connection.execute(f"insert into {kept} by name select * from fresh_{sign}_accounts")
+        run.make(f"replaced_{sign}s", f"select {sign} as value from affected_{sign}s")
+        run.replace(f"account_{sign}s", f"fresh_{sign}_accounts", "value", f"replaced_{sign}s")
     run.build("account_moves")
+    run.make("moved_leads", "select lead_id from replaced_people union select lead_id from account_moves")
     run.make(
         "old_accounts",
-        "select distinct account_id from lead_accounts"
-        " where lead_id in (select lead_id from replaced_leads union select lead_id from account_moves)",
+        "select distinct account_id from lead_accounts where lead_id in (select lead_id from moved_leads)",
     )
     run.build("lead_accounts")
-    run.keep("lead_accounts", "lead_id", "(select lead_id from replaced_leads union select lead_id from account_moves)")
+    run.keep("lead_accounts", "lead_id", "moved_leads")
     run.drop("lead_accounts")
-    for table in ("touched_leads", "replaced_leads"):
-        run.connection.execute(
-            f"insert into {table} select lead_id from account_moves where lead_id not in (select lead_id from {table})"
-        )
-    run.build("touched_accounts")
     run.drop(
         "old_company_keys", "affected_domains", "affected_names", "fresh_domain_accounts", "fresh_name_accounts",
-        "changed_domains", "changed_names", "account_moves", "old_accounts",
+        "changed_domains", "changed_names", "replaced_domains", "replaced_names", "account_moves",
     )  # fmt: skip
 
 
 def derive_leads(run: Derivation) -> None:
     """Derive points, ranks and segments of all touched leads, a part at a time."""
     asks_accounts = run.catalogue.asks_accounts
+    run.build("touched_accounts")
     for part in _parts(run, "touched_leads"):
         run.report(f"scores, tiers and stages{part}")
         run.load("lead_attribute_history", "lead_starts")
-        run.build("scope_identities", "scope_behaviours", "uncounted_behaviours", "lead_behaviours")
+        run.make_scope("scope_identities", "lead_identities")
+        if run.is_full and run.scope_is_all:
+            run.make("scope_behaviours", "select * from placed_behaviours", kind="view")
+        else:
+            run.build("scope_behaviours")
+        run.build("uncounted_behaviours", "lead_behaviours")
         run.drop("scope_behaviours", "uncounted_behaviours")
         run.keep("lead_behaviours", "lead_id", "scope_replaced")
         _answer_by_facts(run)
@@ -104,7 +113,6 @@ def derive_leads(run: Derivation) -> None:
             run.keep("lead_next_changes", "lead_id", "scope_replaced")
         else:
             _place_in_segments(run)
-        _end_part(run)
     if asks_accounts:
         _derive_account_answers(run)
         for part in _parts(run, "leads_of_touched_accounts"):
@@ -115,10 +123,9 @@ def derive_leads(run: Derivation) -> None:
                 f"select lead_id, award_at from {run.main('lead_next_changes')}"
                 " where lead_id in (select lead_id from scope_leads) and award_at is not null",
             )
-            run.build("scope_identities")
+            run.make_scope("scope_identities", "lead_identities")
             _answer_by_facts(run)
             _place_in_segments(run)
-            _end_part(run)
     run.report("companies")
     run.build("accounts")
     run.keep("accounts", "account_id", "touched_accounts")
@@ -131,10 +138,13 @@ def _parts(run: Derivation, table: str) -> Iterator[str]:
     placed = run.value("select count(*) from placed_behaviours") if run.is_full else 0
     count = max(1, -(-leads // LEADS_AT_A_TIME), -(-placed // BEHAVIOURS_AT_A_TIME))
     run.make("part_leads", f"select lead_id, ntile({count}) over (order by lead_id) as part from {table}")
+    run.scope_is_all = run.is_full and count == 1
+    before = run.temporary_tables
     for part in range(1, count + 1):
         _scope(run, f"select lead_id from part_leads where part = {part}")
         yield f" ({part} of {count})" if count > 1 else ""
-    run.drop("part_leads", "scope_leads", "scope_replaced")
+        run.drop_all(but=before)
+    run.drop("part_leads")
 
 
 def _scope(run: Derivation, query: str) -> None:
@@ -144,15 +154,6 @@ def _scope(run: Derivation, query: str) -> None:
         "select lead_id from scope_leads union"
         " select old_lead_id as lead_id from renamed_leads where lead_id in (select lead_id from scope_leads)",
     )
-
-
-def _end_part(run: Derivation) -> None:
-    kept_for_all = {
-        "renamed_leads", "losing_leads", "placed_behaviours", "placed_activity", "touched_leads", "replaced_leads",
-        "touched_accounts", "events_to_place", "leads_of_touched_accounts", "part_leads", "scope_leads",
-        "scope_replaced",
-    }  # fmt: skip
-    run.drop_all(but=kept_for_all)
 
 
 _BY_FACTS: dict[type[Leaf], str] = {
@@ -194,22 +195,20 @@ def _take_answers(run: Derivation, name: str) -> None:
 
 
 def _find_sequences(run: Derivation) -> None:
+    """Make ``sequence_ends``: the acts that end a sequence, found step by step."""
     longest = max(len(leaf.steps) for leaf in run.catalogue.questions if isinstance(leaf, SequenceCondition))
-    run.build("sequence_acts", values={"position": 1})
+    run.build("sequence_acts")
     run.make("sequence_before", "select question, lead_id, occurred_at from sequence_acts")
-    run.make(
-        "sequence_ends",
-        "select null::smallint as question, null::varchar as lead_id, null::timestamptz as occurred_at,"
-        " null::interval as ended_within limit 0",
-    )
+    ends = []
     for position in range(2, longest + 1):
-        run.build("sequence_acts", values={"position": position})
-        run.build("sequence_reached")
-        run.connection.execute(
-            "insert into sequence_ends by name"
-            " select question, lead_id, occurred_at, ended_within from sequence_reached where is_last"
+        run.build("sequence_reached", values={"position": position})
+        run.make(
+            f"sequence_ends_{position}",
+            "select question, lead_id, occurred_at, ended_within_us from sequence_reached where is_last",
         )
+        ends.append(f"from sequence_ends_{position}")
         run.make("sequence_before", "select question, lead_id, occurred_at from sequence_reached where not is_last")
+    run.make("sequence_ends", " union all ".join(ends), kind="view")
     run.drop("sequence_acts", "sequence_before", "sequence_reached")
 
 
@@ -228,8 +227,7 @@ def _rank(run: Derivation) -> None:
                 {**values, "name": name},
             )
     run.build("award_candidates")
-    is_capped = any(rule.cap for rule in run.rules.scoring)
-    _build_or_pass(run, "rule_capped_awards", "award_candidates", is_capped)
+    _build_or_pass(run, "rule_capped_awards", "award_candidates", any(rule.cap for rule in run.rules.scoring))
     _build_or_pass(run, "behaviour_awards", "rule_capped_awards", bool(run.rules.scoring_groups))
     run.build("award_steps", "lead_score_changes", "lead_score_points", "lead_tier_changes")
     run.build("award_instants")
@@ -273,7 +271,7 @@ def _place_in_segments(run: Derivation) -> None:
             {**values, "segment": segment.id},
         )
     run.build("lead_next_changes")
-    run.load("lead_consents", "lead_suppressions", "lead_activity", "lead_accounts")
+    run.load("lead_attributes", "lead_consents", "lead_suppressions", "lead_activity", "lead_accounts")
     run.make("leads", leads_query(run.rules.fields))
     for table in ("segment_members", "lead_next_changes", "leads"):
         run.keep(table, "lead_id", "scope_replaced")

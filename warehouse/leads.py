@@ -14,15 +14,7 @@ _SQL_TYPES = {"text": "varchar", "number": "double", "date": "date", "boolean": 
 
 _QUERY = """
 -- One row per lead, with its fields, score, tier, stage and consent.
-with attributes as (
-    select
-        lead_id,
-        {fields}
-    from lead_attribute_history
-    group by lead_id
-),
-
-emails as (
+with emails as (
     -- of several addresses the one that was learnt last
     select
         lead_id,
@@ -61,7 +53,7 @@ blocks as (
 select
     lead_starts.lead_id,
     emails.email,
-    attributes.* exclude (lead_id),
+    {fields}
     coalesce(scores.score, 0) as score,
     tiers.tier,
     stages.stage,
@@ -80,7 +72,7 @@ select
     lead_starts.created_at,
 from lead_starts
 left join emails on lead_starts.lead_id = emails.lead_id
-left join attributes on lead_starts.lead_id = attributes.lead_id
+left join lead_attributes on lead_starts.lead_id = lead_attributes.lead_id
 left join scores on lead_starts.lead_id = scores.lead_id
 left join tiers on lead_starts.lead_id = tiers.lead_id
 left join stages on lead_starts.lead_id = stages.lead_id
@@ -94,13 +86,12 @@ left join lead_consents on lead_starts.lead_id = lead_consents.lead_id
 def leads_query(fields: Sequence[Field]) -> str:
     """The query of the ``leads`` table for these fields; ``email`` and system fields are kept by the engine."""
     columns = [_column(field) for field in fields if not field.system and field.id != "email"]
-    for kept in ("title_level", "email_domain"):
-        columns.append(f"arg_max_null(value, valid_from) filter (where field = '{kept}') as {kept},")
-    return _QUERY.replace("{fields}", "\n        ".join(columns))
+    columns += [f"lead_attributes.attributes['{kept}'] as {kept}," for kept in ("title_level", "email_domain")]
+    return _QUERY.replace("{fields}", "\n    ".join(columns))
 
 
 def _column(field: Field) -> str:
-    latest = f"arg_max(value, valid_from) filter (where field = '{field.id}')"
+    value = f"lead_attributes.attributes['{field.id}']"
     if field.type == "choices":
-        return f"string_split({latest}, ';') as {field.id},"
-    return f"try_cast({latest} as {_SQL_TYPES[field.type]}) as {field.id},"
+        return f"string_split({value}, ';') as {field.id},"
+    return f"try_cast({value} as {_SQL_TYPES[field.type]}) as {field.id},"

@@ -4,13 +4,16 @@
 create or replace temp macro normal_form(given) as
 case when strlen(given) = length(given) then lower(given) else lower(nfkc(given)) end;
 
+-- the instant so many microseconds after another, which has to be finite
+create or replace temp macro later(instant, microseconds) as make_timestamptz(epoch_us(instant) + microseconds);
+
 -- a company's id, made of the sign it is known by
 create or replace temp macro account_name(sign) as
 'A' || translate(substr(to_base64(unhex(md5(sign))), 1, 11), '+/', '-_');
 
 -- the awards of a list that a cap lets count, with the points that do: each is measured from those that counted within
 -- the window before it
-create or replace temp macro walk_capped(awards, cap_times, cap_points, cap_window) as
+create or replace temp macro walk_capped(awards, cap_times, cap_points, cap_window_us) as
 case
     when
         len(awards) <= coalesce(cap_times, len(awards))
@@ -34,14 +37,14 @@ case
                 when
                     len(
                         list_filter(
-                            counted, lambda award: award.occurred_at > following[1].occurred_at - cap_window
+                            counted, lambda award: epoch_us(award.occurred_at) > epoch_us(following[1].occurred_at) - cap_window_us
                         )
                     ) < coalesce(cap_times, 9223372036854775807)
                     and coalesce(
                         list_sum(
                             list_transform(
                                 list_filter(
-                                    counted, lambda award: award.occurred_at > following[1].occurred_at - cap_window
+                                    counted, lambda award: epoch_us(award.occurred_at) > epoch_us(following[1].occurred_at) - cap_window_us
                                 ),
                                 lambda award: abs(award.points)
                             )
@@ -60,8 +63,8 @@ case
                                                 list_transform(
                                                     list_filter(
                                                         counted,
-                                                        lambda award: award.occurred_at
-                                                        > following[1].occurred_at - cap_window
+                                                        lambda award: epoch_us(award.occurred_at)
+                                                        > epoch_us(following[1].occurred_at) - cap_window_us
                                                     ),
                                                     lambda award: abs(award.points)
                                                 )

@@ -17,9 +17,13 @@ def find_new_facts(run: Derivation) -> None:
     Where all is to be derived anew they are views on everything there is.
     """
     last = run.last()
-    run.is_full = last is None
+    run.connection.execute("set variable as_of = $1", [run.as_of])
+    run.make(
+        "visible_events",
+        "select * from events where received_at <= getvariable('as_of') and occurred_at <= getvariable('as_of')",
+        kind="view",
+    )
     if last is None:
-        run.connection.execute("set variable as_of = $1", [run.as_of])
         for table in FACTS:
             arrived = f"select * from {table} where received_at <= getvariable('as_of')"
             run.make(f"arrived_{table}", arrived, kind="view")

@@ -23,25 +23,19 @@ def find_people(run: Derivation) -> None:
         "select distinct lead_id from lead_identities"
         " where identity in (select identity from affected_identities)",
     )
-    _keep(run, "lead_identities", "fresh_lead_identities", "lead_id", "affected_leads")
+    run.replace("lead_identities", "fresh_lead_identities", "lead_id", "affected_leads")
     _bind_visitors(run)
     _find_addressees(run)
 
 
-def _keep(run: Derivation, table: str, fresh: str, key: str, replaced: str) -> None:
-    if not run.is_full:
-        run.connection.execute(f"delete from {table} where {key} in (select {key} from {replaced})")
-    run.connection.execute(f"insert into {table} by name select * from {fresh}")
-
-
 def _replace_identity_facts(run: Derivation) -> None:
-    if not run.is_full:
+    if not run.is_first:
         run.connection.execute(
             "delete from identity_facts using changed_identity_facts as changed"
             " where identity_facts.email is not distinct from changed.email"
             " and identity_facts.external_id is not distinct from changed.external_id"
         )
-    run.connection.execute("insert into identity_facts by name select * from changed_identity_facts")
+    run.add("identity_facts", "select * from changed_identity_facts")
 
 
 def _join_identities(run: Derivation) -> None:
@@ -91,9 +85,9 @@ def _join_identities(run: Derivation) -> None:
 
 def _bind_visitors(run: Derivation) -> None:
     run.build("new_visitor_ties")
-    run.connection.execute("insert into visitor_ties by name select * from new_visitor_ties")
+    run.add("visitor_ties", "select * from new_visitor_ties")
     run.build("changed_visitors", "old_visitor_bindings", "fresh_visitor_bindings", "rebound_visitors")
-    _keep(run, "visitor_bindings", "fresh_visitor_bindings", "visitor", "changed_visitors")
+    run.replace("visitor_bindings", "fresh_visitor_bindings", "visitor", "changed_visitors")
 
 
 def _find_addressees(run: Derivation) -> None:
@@ -105,7 +99,7 @@ def _find_addressees(run: Derivation) -> None:
         " left join send_addresses as known on fresh.send_id = known.send_id"
         " where fresh.email is distinct from known.email",
     )
-    _keep(run, "send_addresses", "fresh_send_addresses", "send_id", "fresh_send_addresses")
+    run.replace("send_addresses", "fresh_send_addresses", "send_id", "fresh_send_addresses")
     run.build("known_addressees")
     run.connection.execute(
         "delete from unknown_addressees where identity in (select identity from known_addressees)"

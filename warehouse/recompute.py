@@ -20,14 +20,17 @@ from warehouse.people import find_people
 from warehouse.rule_tables import write_rules
 
 
-KEPT = (
+ABOUT_PEOPLE = (
     "lead_identities", "visitor_ties", "visitor_bindings", "send_addresses", "unknown_addressees", "mail_blocks",
     "send_outcomes", "deals", "lead_aliases", "lead_activity", "lead_starts", "lead_attribute_history",
-    "lead_company_keys", "lead_accounts", "lead_consents", "lead_suppressions", "lead_behaviours", "lead_score_points",
-    "lead_score_changes", "lead_tier_changes", "lead_stage_changes", "segment_members", "lead_next_changes", "leads",
-    "member_answers", "account_domains", "account_names", "account_answers", "accounts",
+    "lead_attributes",    "lead_company_keys", "lead_accounts", "lead_consents", "lead_suppressions", "account_domains", "account_names",
 )  # fmt: skip
-"""Every table that is derived and kept from run to run."""
+"""The tables that are kept from run to run, whatever the rules."""
+BY_RULES = (
+    "lead_behaviours", "lead_score_points", "lead_score_changes", "lead_tier_changes", "lead_stage_changes",
+    "segment_members", "lead_next_changes", "leads", "member_answers", "account_answers", "accounts",
+)  # fmt: skip
+"""The tables that are kept for as long as the rules stay."""
 
 
 def recompute(
@@ -63,19 +66,21 @@ def recompute(
 def _derive(run: Derivation) -> None:
     run.report("what is new")
     find_new_facts(run)
-    run.report("identities")
+    if run.is_first:
+        run.empty(*ABOUT_PEOPLE, "identity_facts")
     if run.is_full:
+        run.empty(*BY_RULES)
         write_rules(run.connection, run.rules, run.catalogue)
-        run.empty(*KEPT)
-        run.connection.execute("delete from identity_facts")
     run.connection.execute(model("make_kept"))
+    run.report("people")
     find_people(run)
-    run.report("behaviour")
+    run.report("what they did")
     place_events(run)
     _note_mail_events(run)
-    _find_touched(run)
-    run.report("people and companies")
+    _find_touched_people(run)
+    run.report("what is known of them")
     derive_people(run)
+    _find_touched_leads(run)
     derive_leads(run)
     run.see()
 
@@ -86,15 +91,31 @@ def _note_mail_events(run: Derivation) -> None:
     run.keep("send_outcomes", "send_id", "temp.send_outcomes")
     run.drop("send_outcomes")
     run.build("arrived_mail_blocks")
-    run.connection.execute(f"insert into {run.main('mail_blocks')} by name select * from arrived_mail_blocks")
+    run.add("mail_blocks", "select * from arrived_mail_blocks")
 
 
-def _find_touched(run: Derivation) -> None:
+def _find_touched_people(run: Derivation) -> None:
+    """Make ``changed_people`` and ``active_people``, each with the ids whose rows they replace."""
+    for name in ("changed_people", "active_people"):
+        if run.is_first:
+            run.make(name, "select distinct lead_id from lead_identities")
+        else:
+            run.build(name)
+    renamed = "select old_lead_id as lead_id from renamed_leads"
+    run.make("replaced_people", f"select lead_id from changed_people union {renamed}")
+    run.make("replaced_active", f"select lead_id from active_people union {renamed}")
+
+
+def _find_touched_leads(run: Derivation) -> None:
     if run.is_full:
         run.make("touched_leads", "select distinct lead_id from lead_identities")
     else:
-        run.build("touched_leads")
-    run.make(
-        "replaced_leads", "select lead_id from touched_leads union select old_lead_id as lead_id from renamed_leads"
-    )
+        run.make(
+            "touched_leads",
+            """
+            select lead_id from active_people
+            union
+            (select lead_id from moved_leads except select old_lead_id from renamed_leads)
+            """,
+        )
     run.report(f"{run.value('select count(*) from touched_leads'):,} leads to look at")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 
 from rules.models import (
     ANY_EVENT,
@@ -108,8 +108,8 @@ def _question(leaf: Leaf, fields: Mapping[str, Field], catalogue: Catalogue) -> 
                     "behaviour": catalogue.behaviours[on],
                     "which": "count",
                     "at_least": at_least,
-                    "lookback": _days(within_days),
-                    "before": None,
+                    "lookback_us": microseconds(within_days),
+                    "before_us": None,
                 }
             ]
         case OccasionCondition(on=on, which=which, before_days=before_days, within_days=within_days):
@@ -118,8 +118,8 @@ def _question(leaf: Leaf, fields: Mapping[str, Field], catalogue: Catalogue) -> 
                     "behaviour": catalogue.behaviours[on],
                     "which": which,
                     "at_least": 1,
-                    "lookback": _days(within_days),
-                    "before": _days(before_days),
+                    "lookback_us": microseconds(within_days),
+                    "before_us": microseconds(before_days),
                 }
             ]
         case SequenceCondition(steps=steps, within_days=within_days, ended_within_days=ended_within_days):
@@ -127,8 +127,8 @@ def _question(leaf: Leaf, fields: Mapping[str, Field], catalogue: Catalogue) -> 
                 {
                     "position": position,
                     "behaviour": catalogue.behaviours[step],
-                    "lookback": _days(within_days),
-                    "ended_within": _days(ended_within_days),
+                    "lookback_us": microseconds(within_days),
+                    "ended_within_us": microseconds(ended_within_days),
                     "is_last": position == len(steps),
                 }
                 for position, step in enumerate(steps, start=1)
@@ -136,7 +136,7 @@ def _question(leaf: Leaf, fields: Mapping[str, Field], catalogue: Catalogue) -> 
         case FieldCondition():
             return "field", [_field_row(leaf, fields)]
         case DealCondition(status=status, within_days=within_days, amount_at_least=amount):
-            return "deal", [{"status": status, "lookback": _days(within_days), "amount": amount}]
+            return "deal", [{"status": status, "lookback_us": microseconds(within_days), "amount": amount}]
         case ScoreCondition(at_least=low, at_most=high):
             return "score", [{"low": low, "high": high}]
         case TierCondition(one_of=tiers):
@@ -179,16 +179,17 @@ def _number(bound: float | date | None) -> float | None:
 
 
 def _account_row(leaf: AccountCondition, catalogue: Catalogue) -> Row:
-    row: dict[str, object] = {"kind": leaf.kind, "asked": None, "behaviour": None, "lookback": None, "high": None}
+    row: dict[str, object] = {"kind": leaf.kind, "asked": None, "behaviour": None, "lookback_us": None, "high": None}
     match leaf.asked:
         case ScoreCondition(at_least=low, at_most=high):
             row |= {"low": low, "high": high}
         case EventCondition(on=on, at_least=at_least, within_days=within_days) if leaf.kind == "event":
-            row |= {"behaviour": catalogue.behaviours[on], "lookback": _days(within_days), "low": at_least}
+            row |= {"behaviour": catalogue.behaviours[on], "lookback_us": microseconds(within_days), "low": at_least}
         case asked:
             row |= {"asked": catalogue.questions[asked], "low": leaf.people}
     return row
 
 
-def _days(days: float | None) -> timedelta | None:
-    return timedelta(days=days) if days is not None else None
+def microseconds(days: float | None) -> int | None:
+    """A span of days as the rule tables hold it."""
+    return round(days * 86_400_000_000) if days is not None else None

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from rules.models import Accounts, Cap, RuleSet, ScoringRule
 from warehouse.questions import Catalogue
-from warehouse.rule_questions import behaviour_tables, question_tables
+from warehouse.rule_questions import behaviour_tables, microseconds, question_tables
 
 Row = Mapping[str, object]
 
@@ -43,7 +43,7 @@ def _whole(rules: RuleSet) -> dict[str, Sequence[Row]]:
         "rule_set": [
             {
                 "rule_set_version": rules.version,
-                "page_view_window": timedelta(minutes=rules.page_view_window_minutes),
+                "page_view_window_us": microseconds(rules.page_view_window_minutes / 1440),
                 "conversion_window": timedelta(days=rules.conversion_window_days),
             }
         ],
@@ -108,7 +108,7 @@ def _points(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
                 "once_per": rule.once_per,
                 **_cap_columns(rule.cap),
                 "scoring_group": rule.group,
-                "expires_after": _days(rule.expires_after_days),
+                "expires_after_us": microseconds(rule.expires_after_days),
                 "half_life_days": rule.half_life_days,
             }
             for position, rule in enumerate(rules.scoring)
@@ -134,7 +134,7 @@ def _cap_columns(cap: Cap | None) -> Row:
     return {
         "cap_times": cap.times if cap else None,
         "cap_points": cap.points if cap else None,
-        "cap_window": _days(cap.within_days) if cap else None,
+        "cap_window_us": microseconds(cap.within_days) if cap else None,
     }
 
 
@@ -167,7 +167,6 @@ def decay_steps(points: int, half_life_days: float) -> list[dict[str, int]]:
 
 def _ranks(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
     positions = {stage.id: position for position, stage in enumerate(rules.stages, start=1)}
-    words = {term.selector: term.id for term in reversed(rules.terms)}
     return {
         "rule_tiers": [
             {"tier": tier.id, "label": tier.label, "minimum_score": tier.minimum_score} for tier in rules.tiers
@@ -175,28 +174,7 @@ def _ranks(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
         "rule_stages": [
             {"stage": stage.id, "label": stage.label, "position": positions[stage.id]} for stage in rules.stages
         ],
-        "rule_stage_entries": [
-            {
-                "stage": stage.id,
-                "position": positions[stage.id],
-                "behaviour": catalogue.behaviours[selector],
-                "condition": None,
-                "cause": words.get(selector) or selector.event,
-            }
-            for stage in rules.stages
-            for selector in stage.enter_on
-        ]
-        + [
-            {
-                "stage": stage.id,
-                "position": positions[stage.id],
-                "behaviour": None,
-                "condition": f"stage {stage.id}",
-                "cause": "enter_when",
-            }
-            for stage in rules.stages
-            if stage.enter_when is not None
-        ],
+        "rule_stage_entries": _stage_entries(rules, catalogue, positions),
         "rule_fall_backs": [
             {
                 "fall_back": fall.id,
@@ -213,6 +191,29 @@ def _ranks(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
             for position, segment in enumerate(rules.segments)
         ],
     }
+
+
+def _stage_entries(rules: RuleSet, catalogue: Catalogue, positions: Mapping[str, int]) -> list[Row]:
+    """What leads into each stage, named after the word for it."""
+    words = {term.selector: term.id for term in reversed(rules.terms)}
+    entries = [
+        (stage.id, catalogue.behaviours[selector], None, words.get(selector) or selector.event)
+        for stage in rules.stages
+        for selector in stage.enter_on
+    ] + [
+        (stage.id, None, f"stage {stage.id}", "enter_when") for stage in rules.stages if stage.enter_when is not None
+    ]
+    return [
+        {
+            "entry": number,
+            "stage": stage,
+            "position": positions[stage],
+            "behaviour": behaviour,
+            "condition": condition,
+            "cause": cause,
+        }
+        for number, (stage, behaviour, condition, cause) in enumerate(entries)
+    ]
 
 
 def _acts(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
@@ -253,6 +254,3 @@ def _acts(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
         ],
     }
 
-
-def _days(days: float | None) -> timedelta | None:
-    return timedelta(days=days) if days is not None else None

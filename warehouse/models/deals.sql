@@ -1,6 +1,6 @@
 -- One row per deal that a new record tells of or that belongs to a lead in scope: its latest state, and its lead.
 -- key: source, deal_id
--- from: deal_records, lead_identities, new_deal_records, replaced_leads
+-- from: deal_records, lead_identities, new_deal_records, replaced_people
 with owned as (
     select
         deal_records.*,
@@ -23,5 +23,5 @@ select
 from owned
 where
     (source, deal_id) in (select (source, deal_id) from new_deal_records)
-    or (source, deal_id) in (select (source, deal_id) from owned where lead_id in (select lead_id from replaced_leads))
+    or (source, deal_id) in (select (source, deal_id) from owned where lead_id in (select lead_id from replaced_people))
 group by source, deal_id

@@ -1,6 +1,6 @@
 -- One row per lead that did anything, or had a mail: its first event, and the last that was an act of its own.
 -- key: lead_id
--- from: lead_activity, placed_activity, replaced_leads, renamed_leads, losing_leads, scope_leads
+-- from: lead_activity, placed_activity, replaced_active, renamed_leads, losing_leads, scope_leads
 with known as (
     select
         coalesce(renamed_leads.lead_id, activity.lead_id) as lead_id,
@@ -8,7 +8,7 @@ with known as (
         activity.last_action_at,
     from lead_activity as activity
     left join renamed_leads on activity.lead_id = renamed_leads.old_lead_id
-    where activity.lead_id in (select lead_id from replaced_leads)
+    where activity.lead_id in (select lead_id from replaced_active)
 )
 
 select

@@ -2,7 +2,7 @@
 -- key: lead_id, field, valid_from
 -- from: told_attributes, title_levels, scope_identities
 -- The newer value wins by the time its source gives it. The level of the title and the domain of the latest address
--- stand here too.
+-- stand here too. A field without a value from the start has no row.
 with addresses as (
     select
         lead_id,
@@ -29,8 +29,33 @@ values_by_time as (
     union all
     select lead_id, 'email_domain' as field, domain as value, valid_from, null as source
     from addresses
+),
+
+once as (
+    -- most leads were told of once
+    select lead_id
+    from values_by_time
+    group by lead_id
+    having min(valid_from) = max(valid_from)
+),
+
+changes as (
+    select *
+    from values_by_time
+    anti join once using (lead_id)
+    qualify value is distinct from lag(value) over (partition by lead_id, field order by valid_from)
 )
 
-select lead_id, field, value, valid_from, source
+select lead_id, field, value, valid_from, timestamptz 'infinity' as valid_to, source
 from values_by_time
-qualify value is distinct from lag(value) over (partition by lead_id, field order by valid_from)
+semi join once using (lead_id)
+where value is not null
+union all
+select
+    lead_id,
+    field,
+    value,
+    valid_from,
+    coalesce(lead(valid_from) over (partition by lead_id, field order by valid_from), timestamptz 'infinity') as valid_to,
+    source,
+from changes

@@ -14,7 +14,7 @@ with lasting as (
         awards.send_id,
     from behaviour_awards as awards
     inner join rule_scoring on awards.rule = rule_scoring.rule
-    where rule_scoring.half_life_days is null and rule_scoring.expires_after is null
+    where rule_scoring.half_life_days is null and rule_scoring.expires_after_us is null
 ),
 
 changing as (
@@ -31,7 +31,7 @@ changing as (
         steps.instant <= $as_of
         and (
             rule_scoring.half_life_days is not null
-            or rule_scoring.expires_after is not null
+            or rule_scoring.expires_after_us is not null
             or rule_scoring.condition is not null
         )
     group by steps.lead_id, steps.rule, steps.event_id, steps.started_at

@@ -13,11 +13,11 @@ furthest as (
     select
         lead_id,
         instant,
-        max(position) as position,
-        arg_max(cause, position) as cause,
-        arg_max_null(cause_event_id, position) as cause_event_id,
+        position,
+        cause,
+        cause_event_id,
     from forward_only
-    group by lead_id, instant
+    qualify row_number() over (partition by lead_id, instant order by position desc, cause, cause_event_id) = 1
 ),
 
 advances as (

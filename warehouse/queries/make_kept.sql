@@ -1,5 +1,8 @@
 -- Makes the derived tables that a run reads before it writes them, empty, where they are not there yet. The others take
 -- the shape of their models.
+create table if not exists identity_facts (
+    email varchar, external_id varchar, first_seen_at timestamptz, known_since timestamptz
+);
 create table if not exists lead_identities (
     identity varchar,
     kind varchar,

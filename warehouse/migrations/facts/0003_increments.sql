@@ -17,7 +17,7 @@ comment on table send_records is 'One mail that left, as the ledger has it; each
 
 create table derivation (
     rule_set_version varchar not null,
-    settings_version varchar not null,
+    people_version varchar not null,
     as_of timestamptz not null,
     events bigint not null,
     lead_records bigint not null,
@@ -36,16 +36,16 @@ insert into passive_event_types values
     ('mail_sent'), ('mail_processed'), ('mail_delivered'), ('mail_bounce'), ('mail_dropped'), ('mail_deferred'),
     ('deal_created'), ('deal_won'), ('deal_lost');
 
--- what the derived tables hold until the first run under these models
-create table identity_facts (
-    email varchar, external_id varchar, first_seen_at timestamptz, known_since timestamptz
-);
-
 delete from rule_set;
 drop table rule_scoring;
 drop table rule_stage_entries;
 drop table rule_steps;
 drop table rule_sales_actions;
+
+-- Spans of time that models add to instants are microseconds: numbers are added a hundred times faster than intervals of
+-- a calendar.
+alter table rule_set rename column page_view_window to page_view_window_us;
+alter table rule_set alter page_view_window_us set data type bigint using 0;
 
 -- A behaviour is an event as a rule means it; rules refer to behaviours by number.
 create table rule_behaviours (
@@ -73,13 +73,13 @@ create table rule_scoring (
     once_per varchar,
     cap_times integer,
     cap_points integer,
-    cap_window interval,
+    cap_window_us bigint,
     scoring_group varchar,
-    expires_after interval,
+    expires_after_us bigint,
     half_life_days double
 );
 create table rule_scoring_groups (
-    scoring_group varchar, label varchar, cap_times integer, cap_points integer, cap_window interval
+    scoring_group varchar, label varchar, cap_times integer, cap_points integer, cap_window_us bigint
 );
 -- what is left of an award so many local midnights after it
 create table rule_decay_steps (rule varchar, points integer, day integer, points_left integer, change integer);
@@ -87,29 +87,29 @@ create table rule_score_limits (minimum_score integer, maximum_score integer);
 -- every way in which an award moves a score
 create table rule_score_causes (cause smallint, rule varchar, what varchar);
 
-create table rule_stage_entries (stage varchar, position integer, behaviour smallint, condition varchar, cause varchar);
+create table rule_stage_entries (entry smallint, stage varchar, position integer, behaviour smallint, condition varchar, cause varchar);
 create table rule_fall_backs (
     fall_back varchar, label varchar, position integer, leaving integer[], behaviour smallint, condition varchar
 );
 
 -- What rules ask of a lead, one table a kind of question; a question is asked once, however many rules ask it.
 create table rule_event_questions (
-    question smallint, behaviour smallint, which varchar, at_least integer, lookback interval, before interval
+    question smallint, behaviour smallint, which varchar, at_least integer, lookback_us bigint, before_us bigint
 );
 create table rule_sequence_questions (
-    question smallint, position integer, behaviour smallint, lookback interval, ended_within interval, is_last boolean
+    question smallint, position integer, behaviour smallint, lookback_us bigint, ended_within_us bigint, is_last boolean
 );
 create table rule_field_questions (
     question smallint, field varchar, kind varchar, one_of varchar[], part varchar, low double, high double,
     is_known boolean
 );
-create table rule_deal_questions (question smallint, status varchar, lookback interval, amount decimal(18, 2));
+create table rule_deal_questions (question smallint, status varchar, lookback_us bigint, amount decimal(18, 2));
 create table rule_score_questions (question smallint, low integer, high integer);
 create table rule_tier_questions (question smallint, tier varchar);
 create table rule_stage_questions (question smallint, stage varchar);
 -- asked: the question put to each of a company's leads, whose yes are counted; low and high bound the count or the sum
 create table rule_account_questions (
-    question smallint, kind varchar, asked smallint, behaviour smallint, lookback interval, low integer, high integer
+    question smallint, kind varchar, asked smallint, behaviour smallint, lookback_us bigint, low integer, high integer
 );
 
 create table rule_accounts (name_field varchar, number_field varchar, legal_forms varchar);

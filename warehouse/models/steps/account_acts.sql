@@ -7,7 +7,7 @@ with acts as (
         questions.question,
         lead_accounts.account_id,
         behaviours.occurred_at,
-        questions.lookback,
+        questions.lookback_us,
     from lead_accounts
     semi join touched_accounts using (account_id)
     inner join lead_behaviours as behaviours
@@ -26,6 +26,6 @@ select question, account_id, instant, sum(change)::integer as change
 from (
     select question, account_id, occurred_at as instant, 1 as change from acts
     union all
-    select question, account_id, occurred_at + lookback as instant, -1 as change from acts where lookback is not null
+    select question, account_id, later(occurred_at, lookback_us) as instant, -1 as change from acts where lookback_us is not null
 )
 group by question, account_id, instant

@@ -19,7 +19,10 @@ with decays as (
         on awards.rule = rule_decay_steps.rule and awards.points = rule_decay_steps.points
     where
         rule_scoring.half_life_days is not null
-        and (rule_scoring.expires_after is null or instant < awards.occurred_at + rule_scoring.expires_after)
+        and (
+            rule_scoring.expires_after_us is null
+            or instant < later(awards.occurred_at, rule_scoring.expires_after_us)
+        )
 ),
 
 expiries as (
@@ -28,7 +31,7 @@ expiries as (
         awards.rule,
         awards.event_id,
         awards.occurred_at as started_at,
-        awards.occurred_at + rule_scoring.expires_after as instant,
+        later(awards.occurred_at, rule_scoring.expires_after_us) as instant,
         -(awards.points + coalesce(decayed.change, 0)) as change,
     from behaviour_awards as awards
     inner join rule_scoring on awards.rule = rule_scoring.rule
@@ -41,7 +44,7 @@ expiries as (
             awards.lead_id = decayed.lead_id
             and awards.rule = decayed.rule
             and awards.event_id = decayed.event_id
-    where rule_scoring.expires_after is not null
+    where rule_scoring.expires_after_us is not null
 ),
 
 held as (

@@ -9,9 +9,10 @@ with grouped as (
         rule_scoring_groups.scoring_group,
         rule_scoring_groups.cap_times,
         rule_scoring_groups.cap_points,
-        rule_scoring_groups.cap_window,
+        rule_scoring_groups.cap_window_us,
         coalesce(
-            awards.occurred_at - lag(awards.occurred_at) over by_time >= rule_scoring_groups.cap_window,
+            epoch_us(awards.occurred_at) - lag(epoch_us(awards.occurred_at)) over by_time
+            >= rule_scoring_groups.cap_window_us,
             true
         ) as is_chain_start,
     from rule_capped_awards as awards
@@ -47,7 +48,7 @@ walked as (
                     }
                     order by occurred_at, event_id, position
                 ),
-                any_value(cap_times), any_value(cap_points), any_value(cap_window)
+                any_value(cap_times), any_value(cap_points), any_value(cap_window_us)
             )
         ) as award,
     from chains

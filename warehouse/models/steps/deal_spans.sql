@@ -9,7 +9,10 @@ select
     least(
         deals.to_at,
         coalesce(
-            case when questions.status is null then deals.created_at else deals.status_since end + questions.lookback,
+            later(
+                case when questions.status is null then deals.created_at else deals.status_since end,
+                questions.lookback_us
+            ),
             timestamptz 'infinity'
         )
     ) as to_at,
@@ -23,7 +26,10 @@ where
     and deals.from_at < least(
         deals.to_at,
         coalesce(
-            case when questions.status is null then deals.created_at else deals.status_since end + questions.lookback,
+            later(
+                case when questions.status is null then deals.created_at else deals.status_since end,
+                questions.lookback_us
+            ),
             timestamptz 'infinity'
         )
     )

@@ -21,7 +21,7 @@ once_ever as (
     from lead_behaviours as behaviours
     inner join questions on behaviours.behaviour = questions.behaviour
     where
-        questions.lookback is null and questions.at_least = 1
+        questions.lookback_us is null and questions.at_least = 1
         and not behaviours.is_machine and not behaviours.is_opt_out_click
         and (behaviours.is_counted or questions.is_any)
     group by questions.question, behaviours.lead_id
@@ -36,7 +36,7 @@ often_ever as (
     from lead_behaviours as behaviours
     inner join questions on behaviours.behaviour = questions.behaviour
     where
-        questions.lookback is null and questions.at_least > 1
+        questions.lookback_us is null and questions.at_least > 1
         and not behaviours.is_machine and not behaviours.is_opt_out_click
         and (behaviours.is_counted or questions.is_any)
     qualify
@@ -50,11 +50,11 @@ reached as (
         questions.question,
         behaviours.lead_id,
         behaviours.occurred_at as from_at,
-        behaviours.occurred_at + questions.lookback as to_at,
+        later(behaviours.occurred_at, questions.lookback_us) as to_at,
     from lead_behaviours as behaviours
     inner join questions on behaviours.behaviour = questions.behaviour
     where
-        questions.lookback is not null and questions.at_least = 1
+        questions.lookback_us is not null and questions.at_least = 1
         and not behaviours.is_machine and not behaviours.is_opt_out_click
         and (behaviours.is_counted or questions.is_any)
     union all
@@ -62,11 +62,13 @@ reached as (
         questions.question,
         behaviours.lead_id,
         behaviours.occurred_at as from_at,
-        lag(behaviours.occurred_at, questions.at_least - 1) over by_time + questions.lookback as to_at,
+        later(
+            lag(behaviours.occurred_at, questions.at_least - 1) over by_time, questions.lookback_us
+        ) as to_at,
     from lead_behaviours as behaviours
     inner join questions on behaviours.behaviour = questions.behaviour
     where
-        questions.lookback is not null and questions.at_least > 1
+        questions.lookback_us is not null and questions.at_least > 1
         and not behaviours.is_machine and not behaviours.is_opt_out_click
         and (behaviours.is_counted or questions.is_any)
     window by_time as (

@@ -6,7 +6,7 @@ with named as (
     -- what happened to a mail is told of its addressee, who may be a sales rep
     select email, external_id, occurred_at, null::timestamptz as known_since
     from new_events
-    where not starts_with(event_type, 'mail_')
+    where (email is not null or external_id is not null) and not starts_with(event_type, 'mail_')
     union all
     select email, external_id, occurred_at, created_at as known_since from new_lead_records
     union all

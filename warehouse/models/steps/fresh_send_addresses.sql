@@ -7,11 +7,11 @@ with bare as (
     where send_id is not null and email is null and external_id is null
     union
     -- told of now, and asked for before
-    select send_id
-    from send_addresses
-    where
-        send_id in (select send_id from arrived_events where email is not null)
-        or send_id in (select send_id from arrived_send_records)
+    select send_id from arrived_events
+    where email is not null and send_id in (select send_id from send_addresses)
+    union
+    select send_id from arrived_send_records
+    where send_id in (select send_id from send_addresses)
 ),
 
 told as (

@@ -6,8 +6,8 @@ with acts as (
     select
         questions.question,
         questions.which,
-        coalesce(questions.before, interval 0 second) as before,
-        questions.lookback,
+        coalesce(questions.before_us, 0) as before_us,
+        questions.lookback_us,
         behaviours.lead_id,
         behaviours.occurred_at,
         behaviours.event_id,
@@ -22,18 +22,18 @@ spans as (
     select
         question,
         lead_id,
-        min(occurred_at) + before as from_at,
-        coalesce(min(occurred_at) + lookback, timestamptz 'infinity') as to_at,
+        later(min(occurred_at), before_us) as from_at,
+        coalesce(later(min(occurred_at), lookback_us), timestamptz 'infinity') as to_at,
     from acts
     where which = 'first'
-    group by question, lead_id, before, lookback
+    group by question, lead_id, before_us, lookback_us
     union all
     select
         question,
         lead_id,
-        occurred_at + before as from_at,
+        later(occurred_at, before_us) as from_at,
         least(
-            coalesce(occurred_at + lookback, timestamptz 'infinity'),
+            coalesce(later(occurred_at, lookback_us), timestamptz 'infinity'),
             coalesce(
                 lead(occurred_at) over (partition by question, lead_id order by occurred_at, event_id),
                 timestamptz 'infinity'

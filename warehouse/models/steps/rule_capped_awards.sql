@@ -8,14 +8,15 @@ with capped as (
         award_candidates.*,
         rule_scoring.cap_times,
         rule_scoring.cap_points,
-        rule_scoring.cap_window,
+        rule_scoring.cap_window_us,
         coalesce(
-            award_candidates.occurred_at - lag(award_candidates.occurred_at) over by_time >= rule_scoring.cap_window,
+            epoch_us(award_candidates.occurred_at) - lag(epoch_us(award_candidates.occurred_at)) over by_time
+            >= rule_scoring.cap_window_us,
             true
         ) as is_chain_start,
     from award_candidates
     inner join rule_scoring on award_candidates.rule = rule_scoring.rule
-    where rule_scoring.cap_window is not null
+    where rule_scoring.cap_window_us is not null
     window by_time as (
         partition by award_candidates.lead_id, award_candidates.rule
         order by award_candidates.occurred_at, award_candidates.event_id
@@ -47,7 +48,7 @@ walked as (
                     }
                     order by occurred_at, event_id
                 ),
-                any_value(cap_times), any_value(cap_points), any_value(cap_window)
+                any_value(cap_times), any_value(cap_points), any_value(cap_window_us)
             )
         ) as award,
     from chains
@@ -63,7 +64,7 @@ select
     award_candidates.send_id,
 from award_candidates
 inner join rule_scoring on award_candidates.rule = rule_scoring.rule
-where rule_scoring.cap_window is null
+where rule_scoring.cap_window_us is null
 union all
 select lead_id, rule, award.event_id, award.occurred_at, award.points, award.send_id
 from walked

@@ -1,7 +1,7 @@
 -- One row per span of time in which a lead in scope had done one behaviour after the other.
 -- key: question, lead_id, from_at
 -- from: sequence_ends
--- sequence_ends holds the acts that ended a whole sequence; ended_within is how long that is remembered.
+-- sequence_ends holds the acts that ended a whole sequence; ended_within_us is how long that is remembered.
 with lasting as (
     select
         question,
@@ -9,7 +9,7 @@ with lasting as (
         min(occurred_at) as from_at,
         timestamptz 'infinity' as to_at,
     from sequence_ends
-    where ended_within is null
+    where ended_within_us is null
     group by question, lead_id
 ),
 
@@ -18,11 +18,11 @@ edges as (
         question,
         lead_id,
         occurred_at as from_at,
-        occurred_at + ended_within as to_at,
-        coalesce(lag(occurred_at) over by_time + ended_within < occurred_at, true) as is_first,
-        coalesce(lead(occurred_at) over by_time > occurred_at + ended_within, true) as is_last,
+        later(occurred_at, ended_within_us) as to_at,
+        coalesce(lag(epoch_us(occurred_at)) over by_time + ended_within_us < epoch_us(occurred_at), true) as is_first,
+        coalesce(lead(epoch_us(occurred_at)) over by_time > epoch_us(occurred_at) + ended_within_us, true) as is_last,
     from sequence_ends
-    where ended_within is not null
+    where ended_within_us is not null
     window by_time as (partition by question, lead_id order by occurred_at)
     qualify is_first or is_last
 ),

@@ -1,7 +1,8 @@
 -- One row per lead in scope, field and instant at which a source told the field's value.
 -- key: lead_id, field, valid_from
 -- from: lead_records, scope_identities
--- Of several values of one instant the one with the greatest record id wins; an empty value never came this far.
+-- Of several values of one instant the one with the greatest record id wins; an empty value never came this far. Rows of
+-- which a lead has but one an instant, which are nearly all, need no comparing.
 with records as (
     select
         coalesce(by_email.lead_id, by_id.lead_id) as lead_id,
@@ -18,11 +19,29 @@ with records as (
         and coalesce(by_email.lead_id, by_id.lead_id) is not null
 ),
 
-told as (
-    select lead_id, unnest(map_entries(attributes)) as entry, occurred_at, record_id, source
+rivals as (
+    select lead_id, occurred_at
     from records
+    group by lead_id, occurred_at
+    having count(*) > 1
+),
+
+told as (
+    select
+        records.lead_id,
+        unnest(map_entries(records.attributes)) as entry,
+        records.occurred_at,
+        records.record_id,
+        records.source,
+        rivals.lead_id is not null as has_rival,
+    from records
+    left join rivals on records.lead_id = rivals.lead_id and records.occurred_at = rivals.occurred_at
 )
 
+select lead_id, entry.key as field, entry.value as value, occurred_at as valid_from, source
+from told
+where not has_rival
+union all
 select
     lead_id,
     entry.key as field,
@@ -30,4 +49,5 @@ select
     occurred_at as valid_from,
     arg_max(source, record_id) as source,
 from told
+where has_rival
 group by lead_id, entry.key, occurred_at

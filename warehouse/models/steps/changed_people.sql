@@ -1,9 +1,8 @@
--- One row per lead for which something may have changed: new facts name it, its identities changed, it won or lost
--- events, or an instant has passed at which one of its windows, caps, expiries or decays moves.
+-- One row per lead of whom facts other than behaviour may say something new: its identities, fields, deals, consents or
+-- blocks.
 -- key: lead_id
--- from: placed_behaviours, placed_activity, fresh_lead_identities, losing_leads, lead_next_changes, renamed_leads,
---       lead_identities, send_addresses, new_lead_records, new_deal_records, deal_records, arrived_consent_records,
---       arrived_suppression_records, arrived_events
+-- from: fresh_lead_identities, lead_identities, send_addresses, new_lead_records, new_deal_records, deal_records,
+--       arrived_consent_records, arrived_suppression_records, arrived_events
 with named as (
     select email, external_id from new_lead_records
     union all
@@ -22,18 +21,7 @@ with named as (
     where arrived_events.event_type in ('mail_unsubscribe', 'mail_spam_report', 'mail_bounce', 'mail_resubscribe')
 )
 
-select lead_id from placed_behaviours
-union
-select lead_id from placed_activity
-union
 select lead_id from fresh_lead_identities
-union
-select lead_id from losing_leads
-union
-select coalesce(renamed_leads.lead_id, lead_next_changes.lead_id) as lead_id
-from lead_next_changes
-left join renamed_leads on lead_next_changes.lead_id = renamed_leads.old_lead_id
-where least(lead_next_changes.award_at, lead_next_changes.answer_at) <= $as_of
 union
 select lead_id from lead_identities
 where
