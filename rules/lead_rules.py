@@ -18,7 +18,7 @@ REQUIRED_FIELDS = ("name", "email", "company", "title", "phone")
 KEPT_COLUMNS = frozenset(
     {
         TITLE_LEVEL, "lead_id", "score", "tier", "stage", "last_action_at", "consent_state", "consent_basis",
-        "is_suppressed", "is_opted_out", "suppression_reason", "created_at",
+        "is_suppressed", "is_opted_out", "suppression_reason", "created_at", "account_id", "email_domain",
     }
 )  # fmt: skip
 """Columns of the table of leads that are no fields."""

@@ -67,9 +67,7 @@ def recompute_leads(home: Path | None, as_of: datetime) -> dict[str, int]:
     rules = load_rules(settings.rules)
     with open_warehouse(settings) as connection:
         check_instant(connection, "recompute", as_of)
-        return recompute(
-            connection, rules, as_of, settings.public_url, tell, timezone=settings.timezone
-        )
+        return recompute(connection, rules, as_of, settings.public_url, tell, timezone=settings.timezone)
 
 
 @step(name="decide sends", retries=1, retry_delay_seconds=5)

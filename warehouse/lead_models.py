@@ -46,7 +46,7 @@ def derive_people(run: Derivation) -> None:
     for table in ACTIVITY:
         run.keep(table, "lead_id", "replaced_active")
     run.drop(*ACTIVITY)
-    if run.has_rows("replaced_people"):
+    if run.is_first or run.has_rows("replaced_people"):
         run.make("scope_leads", "select lead_id from changed_people")
         run.make_scope("scope_identities", "lead_identities")
         run.build("told_attributes", "title_levels", *PEOPLE, "deals")
@@ -61,7 +61,9 @@ def derive_people(run: Derivation) -> None:
 
 
 def _find_companies(run: Derivation) -> None:
-    run.make("old_company_keys", "select * from lead_company_keys where lead_id in (select lead_id from replaced_people)")
+    run.make(
+        "old_company_keys", "select * from lead_company_keys where lead_id in (select lead_id from replaced_people)"
+    )
     run.build("lead_company_keys")
     run.keep("lead_company_keys", "lead_id", "replaced_people")
     run.drop("lead_company_keys")

@@ -1,7 +1,7 @@
 """Finds the facts a run has not seen yet, at the cost of these alone.
 
-Facts are only appended, so rows beyond those seen are new; and a fact stamped ahead becomes visible when its instant has
-come.
+Facts are only appended, so rows beyond those seen are new; and a fact stamped ahead becomes visible when its instant
+has come.
 """
 
 from __future__ import annotations

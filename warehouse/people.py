@@ -20,8 +20,7 @@ def find_people(run: Derivation) -> None:
     run.build("fresh_lead_identities", "renamed_leads", "changed_identities")
     run.make(
         "affected_leads",
-        "select distinct lead_id from lead_identities"
-        " where identity in (select identity from affected_identities)",
+        "select distinct lead_id from lead_identities where identity in (select identity from affected_identities)",
     )
     run.replace("lead_identities", "fresh_lead_identities", "lead_id", "affected_leads")
     _bind_visitors(run)
@@ -101,6 +100,4 @@ def _find_addressees(run: Derivation) -> None:
     )
     run.replace("send_addresses", "fresh_send_addresses", "send_id", "fresh_send_addresses")
     run.build("known_addressees")
-    run.connection.execute(
-        "delete from unknown_addressees where identity in (select identity from known_addressees)"
-    )
+    run.connection.execute("delete from unknown_addressees where identity in (select identity from known_addressees)")

@@ -200,9 +200,7 @@ def _stage_entries(rules: RuleSet, catalogue: Catalogue, positions: Mapping[str,
         (stage.id, catalogue.behaviours[selector], None, words.get(selector) or selector.event)
         for stage in rules.stages
         for selector in stage.enter_on
-    ] + [
-        (stage.id, None, f"stage {stage.id}", "enter_when") for stage in rules.stages if stage.enter_when is not None
-    ]
+    ] + [(stage.id, None, f"stage {stage.id}", "enter_when") for stage in rules.stages if stage.enter_when is not None]
     return [
         {
             "entry": number,
@@ -253,4 +251,3 @@ def _acts(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
             for action in rules.sales_actions
         ],
     }
-

@@ -15,9 +15,9 @@ from tests.facts import START, add_consent, add_event, add_lead, add_suppression
 from tests.rule_sets import CASE_STUDY, DOWNLOAD, PRICE_VIEW, rule_set, step
 from tests.world import World, stand_in
 from warehouse.connection import open_warehouse
+from warehouse.derivation import MODELS
 from warehouse.leads import leads_query
 from warehouse.publish import publish
-from warehouse.derivation import MODELS
 
 QUERIES = MODELS.parent / "queries"
 SELECTIONS = ("enrol", "decide", "claim", "handoff_causes")
