@@ -1,4 +1,4 @@
-"""Reads the conditions of segments: a closed vocabulary of fields, operators, events and windows.
+"""Reads conditions: a closed vocabulary of fields, operators, events and windows.
 
 Nothing a marketer writes here is ever run as code or joined into SQL: what is not in the vocabulary is refused, with
 the words that are.
@@ -6,28 +6,38 @@ the words that are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rules.company_conditions import CompanyConditions, read_score
 from rules.condition_values import is_kind, only
 from rules.documents import Spot
+from rules.event_conditions import EventConditions
 from rules.field_conditions import FieldConditions
 from rules.hints import did_you_mean, listed, shown
 from rules.models import (
+    EVERYONE,
     All,
     AnyOf,
     Condition,
+    DealCondition,
     EventCondition,
+    FieldCondition,
     Not,
-    ScoreCondition,
+    OccasionCondition,
     SegmentCondition,
-    Selector,
+    SequenceCondition,
     StageCondition,
     TierCondition,
+    leaves,
 )
 from rules.names import Names
 from rules.selectors import Selectors
+
+BY_FACTS = (FieldCondition, EventCondition, OccasionCondition, SequenceCondition, DealCondition)
+"""What is answered by facts alone, before points, stages and segments."""
+_FOLLOWING = frozenset({"score", "tier", "stage", "account"})
 
 
 @dataclass
@@ -38,16 +48,22 @@ class Conditions:
     selectors: Selectors
     tiers: Names | None
     stages: Names | None
-    segments: Names
+    segments: Names | None
     refers_to: list[str] = field(default_factory=list)
     """The segments named by what was read so far; the reader of segments empties it between them."""
+    meanings: Mapping[str, Condition] | None = None
+    """What segments ask for, the segments they refer to written out. Given where points and stages are read: these come
+    before segments, so that a segment stands for its meaning there."""
 
     def read(self, raw: Any, spot: Spot) -> Condition | None:
         """Return the condition, or None after reporting what is wrong with it."""
+        events = EventConditions(self.selectors)
+        companies = CompanyConditions(events)
         readers: dict[str, Callable[[dict[str, Any], Spot], Condition | None]] = {
             "all": self._all, "any": self._any, "not": self._not, "field": self.field_conditions.read,
-            "event": self._event, "score": self._score, "tier": self._tier, "stage": self._stage,
-            "segment": self._segment,
+            "event": events.event, "never": events.never, "first": events.first, "last": events.last,
+            "sequence": events.sequence, "deal": companies.deal, "account": companies.account,
+            "score": self._score, "tier": self._tier, "stage": self._stage, "segment": self._segment,
         }  # fmt: skip
         if not isinstance(raw, dict):
             spot.fault("a condition is a mapping", received=shown(raw), allowed=_kinds(readers))
@@ -63,6 +79,14 @@ class Conditions:
                 received=" and ".join(kinds),
                 allowed=_kinds(readers),
                 hint="write them as parts of all: [...] or any: [...]",
+            )
+            return None
+        if self.meanings is not None and kinds[0] in _FOLLOWING:
+            spot.at(kinds[0]).fault(
+                f"points and stages come before the {kinds[0]}, so they cannot hang on it",
+                received=shown(raw[kinds[0]]),
+                allowed=_kinds({kind: None for kind in readers if kind not in _FOLLOWING}),
+                hint="ask for the behaviour or the field that is behind it",
             )
             return None
         return readers[kinds[0]](raw, spot)
@@ -92,60 +116,8 @@ class Conditions:
         part = self.read(raw["not"], spot.at("not"))
         return None if part is None else Not(part=part)
 
-    def _event(self, raw: dict[str, Any], spot: Spot) -> Condition | None:
-        if not only(raw, ("event", "page_group", "asset_group", "at_least", "within_days"), spot):
-            return None
-        texts = {key: raw.get(key) for key in ("event", "page_group", "asset_group")}
-        is_fine = all(value is None or is_kind(value, str, "a name", spot.at(key)) for key, value in texts.items())
-        at_least, within_days = raw.get("at_least", 1), raw.get("within_days")
-        if not is_kind(at_least, int, "a whole number", spot.at("at_least")):
-            is_fine = False
-        elif at_least < 1:
-            spot.at("at_least").fault(
-                "an event happens at least once",
-                received=shown(at_least),
-                allowed="1 and more",
-                hint="for leads who never did it, write not: {event: …}",
-            )
-            is_fine = False
-        if within_days is not None and not is_kind(
-            within_days, (int, float), "a number of days", spot.at("within_days")
-        ):
-            is_fine = False
-        elif within_days is not None and within_days <= 0:
-            spot.at("within_days").fault(
-                "a window of no length holds no event",
-                received=shown(within_days),
-                allowed="more than 0",
-                hint="leave within_days out to look at all time",
-            )
-            is_fine = False
-        if not is_fine or texts["event"] is None:
-            if texts["event"] is None:
-                spot.at("event").fault("the event is empty", hint="such as event: page_view")
-            return None
-        selector = self.selectors.resolve(Selector.model_validate(texts), spot)
-        if selector is None:
-            return None
-        return EventCondition(on=selector, at_least=at_least, within_days=within_days)
-
     def _score(self, raw: dict[str, Any], spot: Spot) -> Condition | None:
-        bounds = raw["score"]
-        spot_of_bounds = spot.at("score")
-        if not only(raw, ("score",), spot):
-            return None
-        if not isinstance(bounds, dict) or not bounds:
-            spot_of_bounds.fault("'score' needs bounds", received=shown(bounds), hint="such as score: {at_least: 30}")
-            return None
-        if not only(bounds, ("at_least", "at_most"), spot_of_bounds):
-            return None
-        if not all(is_kind(value, int, "a whole number", spot_of_bounds.at(key)) for key, value in bounds.items()):
-            return None
-        if "at_least" in bounds and "at_most" in bounds and bounds["at_least"] > bounds["at_most"]:
-            received = f"at_least {bounds['at_least']}, at_most {bounds['at_most']}"
-            spot_of_bounds.fault("no score is within these bounds", received=received, hint="swap the two")
-            return None
-        return ScoreCondition.model_validate(bounds)
+        return read_score(raw["score"], spot.at("score")) if only(raw, ("score",), spot) else None
 
     def _tier(self, raw: dict[str, Any], spot: Spot) -> Condition | None:
         found = self._names(raw, "tier", self.tiers, spot)
@@ -172,11 +144,31 @@ class Conditions:
     def _segment(self, raw: dict[str, Any], spot: Spot) -> Condition | None:
         if not only(raw, ("segment",), spot) or not is_kind(raw["segment"], str, "a segment", spot.at("segment")):
             return None
+        if self.segments is None:
+            return None
         found = self.segments.resolve(raw["segment"], spot.at("segment"))
         if found is None:
             return None
         self.refers_to.append(found)
-        return SegmentCondition(segment=found)
+        return SegmentCondition(segment=found) if self.meanings is None else self._meaning(found, spot)
+
+    def _meaning(self, segment: str, spot: Spot) -> Condition | None:
+        """What a segment asks for itself, where points or a stage hang on it."""
+        if segment == EVERYONE:
+            spot.at("segment").fault("every lead is in this segment", received=shown(segment), hint="remove it")
+            return None
+        meaning = (self.meanings or {}).get(segment)
+        if meaning is None:
+            return None  # it could not be read
+        following = [leaf for leaf in leaves(meaning) if not isinstance(leaf, BY_FACTS)]
+        if following:
+            spot.at("segment").fault(
+                "points and stages come before score, tier, stage and company, so they cannot hang on this segment",
+                received=shown(segment),
+                hint="name a segment that asks for behaviour, fields and deals only",
+            )
+            return None
+        return meaning
 
 
 def _kinds(readers: dict[str, Any]) -> str:

@@ -1,8 +1,10 @@
-"""Reads conditions on a lead's field: one operator that fits the field's type, and a value that the field can have."""
+"""Reads conditions on a lead's field: an operator that fits the field's type, and a value that the field can have."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from rules.condition_values import is_kind, only
@@ -12,15 +14,21 @@ from rules.models import Field, FieldCondition
 from rules.names import Names
 from rules.titles import TITLE_LEVEL
 
-_OPERATORS = {"equals": "equals", "in": "one_of", "contains": "contains", "at_least": "at_least", "at_most": "at_most",
-              "known": "is_known"}  # fmt: skip
+EMAIL_DOMAIN = "email_domain"
+"""The name conditions use for the part of a lead's address behind the @; no field may have it."""
+
+_OPERATORS = ("equals", "in", "in_list", "contains", "at_least", "at_most", "known")
 _OPERATORS_OF_TYPE = {
-    "text": ("equals", "in", "contains", "known"),
+    "text": ("equals", "in", "in_list", "contains", "known"),
     "choice": ("equals", "in", "known"),
     "choices": ("contains", "known"),
     "number": ("equals", "at_least", "at_most", "known"),
     "boolean": ("equals", "known"),
-    "date": ("known",),
+    "date": ("equals", "at_least", "at_most", "known"),
+}
+_KEPT = {
+    TITLE_LEVEL: ("equals", "in", "known"),
+    EMAIL_DOMAIN: ("equals", "in", "in_list", "contains", "known"),
 }
 
 
@@ -30,34 +38,20 @@ class FieldConditions:
 
     fields: dict[str, Field] | None
     title_levels: Names | None
+    lists: Names
+    values_of_lists: Mapping[str, tuple[str, ...]]
 
     def read(self, raw: dict[str, Any], spot: Spot) -> FieldCondition | None:
         """Return the condition, or None after reporting what is wrong with it."""
         if not only(raw, ("field", *_OPERATORS), spot):
             return None
         name = raw["field"]
-        if self.fields is None:
+        if self.fields is None or not self._is_field(name, self.fields, spot):
             return None
-        if name != TITLE_LEVEL and name not in self.fields:
-            labels = {known.label: known.id for known in self.fields.values()}
-            hint = f"did you mean '{labels[name]}'?" if name in labels else did_you_mean(str(name), self.fields)
-            spot.at("field").fault(
-                "there is no field of this name",
-                received=shown(name),
-                allowed=listed([*self.fields, TITLE_LEVEL]),
-                hint=hint or "add it to fields.yaml",
-            )
-            return None
-        if name == "email" or (name in self.fields and self.fields[name].system):
-            hint = "for the score write {score: {at_least: 30}}, for what a lead did {event: …, within_days: …}"
-            spot.at("field").fault(
-                "the engine keeps this field itself; a segment cannot ask for it", received=shown(name), hint=hint
-            )
-            return None
-        operators = [operator for operator in _OPERATORS if operator in raw]
         known = self.fields.get(name)
-        allowed = ("equals", "in", "known") if known is None else _OPERATORS_OF_TYPE[known.type]
-        if len(operators) != 1:
+        operators = tuple(operator for operator in _OPERATORS if operator in raw)
+        allowed = _KEPT[name] if known is None else _OPERATORS_OF_TYPE[known.type]
+        if len(operators) != 1 and operators != ("at_least", "at_most"):
             spot.fault(
                 "a condition on a field has exactly one operator",
                 received=" and ".join(operators) or "none",
@@ -65,44 +59,88 @@ class FieldConditions:
                 hint="write two conditions in all: [...]" if operators else f"such as {allowed[0]}: …",
             )
             return None
-        operator = operators[0]
-        if operator not in allowed:
-            what = "title_level" if known is None else f"a field of type {known.type}"
-            spot.at(operator).fault(
-                f"'{operator}' does not fit {what}", received=shown(raw[operator]), allowed=listed(allowed)
+        unfit = [operator for operator in operators if operator not in allowed]
+        if unfit:
+            what = name if known is None else f"a field of type {known.type}"
+            spot.at(unfit[0]).fault(
+                f"'{unfit[0]}' does not fit {what}", received=shown(raw[unfit[0]]), allowed=listed(allowed)
             )
             return None
-        value = self._field_value(known, operator, raw[operator], spot.at(operator))
-        return None if value is None else FieldCondition.model_validate({"field": name, _OPERATORS[operator]: value})
+        values = {
+            operator: self._value(name, known, operator, raw[operator], spot.at(operator)) for operator in operators
+        }
+        if None in values.values():
+            return None
+        if len(operators) == 2 and values["at_least"] > values["at_most"]:
+            received = f"at_least {raw['at_least']}, at_most {raw['at_most']}"
+            spot.fault("no value is within these bounds", received=received, hint="swap the two")
+            return None
+        names = {"in": "one_of", "in_list": "one_of", "known": "is_known"}
+        given = {names.get(operator, operator): value for operator, value in values.items()}
+        return FieldCondition.model_validate({"field": name, **given})
 
-    def _field_value(self, known: Field | None, operator: str, value: Any, spot: Spot) -> Any:
+    def _is_field(self, name: Any, fields: dict[str, Field], spot: Spot) -> bool:
+        if name not in fields and name not in _KEPT:
+            labels = {known.label: known.id for known in fields.values()}
+            hint = f"did you mean '{labels[name]}'?" if name in labels else did_you_mean(str(name), fields)
+            spot.at("field").fault(
+                "there is no field of this name",
+                received=shown(name),
+                allowed=listed([*fields, *_KEPT]),
+                hint=hint or "add it to fields.yaml",
+            )
+            return False
+        if name == "email" or (name in fields and fields[name].system):
+            hint = "for the score write {score: {at_least: 30}}, for what a lead did {event: …, within_days: …}"
+            if name == "email":
+                hint = f"for the part behind the @ write {{field: {EMAIL_DOMAIN}, …}}"
+            spot.at("field").fault(
+                "the engine keeps this field itself; a segment cannot ask for it", received=shown(name), hint=hint
+            )
+            return False
+        return True
+
+    def _value(self, name: str, known: Field | None, operator: str, value: Any, spot: Spot) -> Any:
         if operator == "known":
             return value if is_kind(value, bool, "true or false", spot) else None
-        if operator in {"at_least", "at_most"}:
-            return value if is_kind(value, (int, float), "a number", spot) else None
+        if operator == "in_list":
+            return self._listed(value, spot)
         if operator == "in":
             if not isinstance(value, list) or not value:
                 spot.fault("'in' holds a list", received=shown(value), hint="such as [製造業, 建設業]")
                 return None
-            found = [self._one_value(known, part, spot.at(position)) for position, part in enumerate(value)]
+            found = [self._one_value(name, known, part, spot.at(position)) for position, part in enumerate(value)]
             return None if None in found else tuple(found)
-        return self._one_value(known, value, spot)
+        return self._one_value(name, known, value, spot)
 
-    def _one_value(self, known: Field | None, value: Any, spot: Spot) -> Any:
-        if known is None:
+    def _listed(self, value: Any, spot: Spot) -> tuple[str, ...] | None:
+        """The values of one named list or of several."""
+        names = value if isinstance(value, list) else [value]
+        if not names or not all(isinstance(name, str) for name in names):
+            spot.fault("'in_list' names a list", received=shown(value), allowed=listed(self.lists.labels))
+            return None
+        found = [self.lists.resolve(name, spot) for name in names]
+        if None in found:
+            return None
+        return tuple(dict.fromkeys(text for name in found if name for text in self.values_of_lists.get(name, ())))
+
+    def _one_value(self, name: str, known: Field | None, value: Any, spot: Spot) -> Any:
+        if name == TITLE_LEVEL:
             if self.title_levels is None or not is_kind(value, str, "a title level", spot):
                 return None
             return self.title_levels.resolve(value, spot)
-        if known.type == "number":
+        if known is not None and known.type == "number":
             return value if is_kind(value, (int, float), "a number", spot) else None
-        if known.type == "boolean":
+        if known is not None and known.type == "boolean":
             return value if is_kind(value, bool, "true or false", spot) else None
+        if known is not None and known.type == "date":
+            return _date(value, spot)
         if not is_kind(value, str, "text (put it in quotes)", spot):
             return None
         if not value.strip():
             spot.fault("the value is empty", hint="to ask whether a field is filled, use known: true or false")
             return None
-        if known.values and value not in known.values:
+        if known is not None and known.values and value not in known.values:
             spot.fault(
                 f"the field '{known.id}' has no such value",
                 received=shown(value),
@@ -111,3 +149,11 @@ class FieldConditions:
             )
             return None
         return value
+
+
+def _date(value: Any, spot: Spot) -> date | None:
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        spot.fault("this is not a date", received=shown(value), allowed="a date, such as 2026-04-01")
+        return None

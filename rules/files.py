@@ -7,11 +7,14 @@ from typing import Annotated, Any
 import pydantic
 from pydantic import AwareDatetime
 
-from rules.models import Field, Frozen, Group, Owner, Selector, Sender, Tier, TitleLevel
+from rules.models import Cap, Field, Frozen, Group, Owner, Sender, Tier, TitleLevel
 
 Positive = Annotated[float, pydantic.Field(gt=0)]
-SelectorText = Selector | str
-"""An event with its group, or a word of the vocabulary."""
+Points = Annotated[int, pydantic.Field(ge=-1_000_000, le=1_000_000)]
+SelectorText = Any
+"""A word of the vocabulary, or an event with what narrows it; ``rules.selectors`` reads it."""
+ConditionText = Any
+"""A condition; ``rules.conditions`` reads it."""
 
 
 class RulesetFile(Frozen):
@@ -46,7 +49,7 @@ class TermEntry(Frozen):
 
     id: str
     words: Annotated[tuple[str, ...], pydantic.Field(min_length=1)]
-    on: Selector
+    on: SelectorText
 
 
 class VocabularyFile(Frozen):
@@ -59,18 +62,34 @@ class VocabularyFile(Frozen):
 
 
 class ScoringEntry(Frozen):
-    """Points for a behaviour."""
+    """Points for a behaviour (``on``), or for as long as a condition holds (``where``)."""
 
     id: str
     label: str
-    on: SelectorText
-    points: int
+    on: SelectorText = None
+    where: ConditionText = None
+    points: Points
     once_per: str | None = None
+    group: str | None = None
+    cap: Cap | None = None
+    expires_after_days: float | None = None
+    half_life_days: float | None = None
+
+
+class ScoringGroupEntry(Frozen):
+    """Rules that share a cap."""
+
+    id: str
+    label: str
+    cap: Cap
 
 
 class ScoringFile(Frozen):
-    """``scoring.yaml``: points by behaviour."""
+    """``scoring.yaml``: points by behaviour and by what is known, and what bounds them."""
 
+    minimum_score: Points | None = None
+    maximum_score: Points | None = None
+    groups: tuple[ScoringGroupEntry, ...] = ()
     scoring: tuple[ScoringEntry, ...]
 
 
@@ -86,20 +105,57 @@ class StageEntry(Frozen):
     id: str
     label: str
     enter_on: tuple[SelectorText, ...] = ()
+    enter_when: ConditionText = None
 
 
-class StagesFile(Frozen):
-    """``stages.yaml``: purchase stages in order."""
-
-    stages: Annotated[tuple[StageEntry, ...], pydantic.Field(min_length=1)]
-
-
-class SegmentEntry(Frozen):
-    """A named set of leads; ``where`` is read by ``rules.conditions``."""
+class FallBackEntry(Frozen):
+    """What takes leads back to an earlier stage."""
 
     id: str
     label: str
-    where: Any = None
+    to: str
+    leaving: tuple[str, ...] = ()
+    on: SelectorText = None
+    when: ConditionText = None
+
+
+class StagesFile(Frozen):
+    """``stages.yaml``: purchase stages in order, and what takes leads back."""
+
+    stages: Annotated[tuple[StageEntry, ...], pydantic.Field(min_length=1)]
+    fall_back: tuple[FallBackEntry, ...] = ()
+
+
+class ListEntry(Frozen):
+    """A named list of values."""
+
+    id: str
+    label: str
+    values: tuple[str, ...]
+
+
+class ListsFile(Frozen):
+    """``lists.yaml``: lists of values that conditions name. It may be left out."""
+
+    lists: tuple[ListEntry, ...]
+
+
+class AccountsFile(Frozen):
+    """``accounts.yaml``: how leads are gathered into companies. It may be left out."""
+
+    name_field: str = "company"
+    number_field: str | None = None
+    legal_forms: tuple[str, ...] = ()
+    shared_domains: tuple[str, ...] = ()
+    shared_lists: tuple[str, ...] = ("free_mail", "disposable_mail")
+
+
+class SegmentEntry(Frozen):
+    """A named set of leads."""
+
+    id: str
+    label: str
+    where: ConditionText = None
 
 
 class SegmentsFile(Frozen):
@@ -122,6 +178,15 @@ class AlwaysHandOff(Frozen):
     on: SelectorText
 
 
+class HandOffIn(Frozen):
+    """A segment whose members go to sales as they enter it."""
+
+    id: str
+    label: str
+    segment: str
+    once_per_account: bool = False
+
+
 class HandoffFile(Frozen):
     """``handoff.yaml``: when leads go to sales, to whom, and how long sales has."""
 
@@ -132,6 +197,7 @@ class HandoffFile(Frozen):
     sender: str
     owners: Annotated[tuple[Owner, ...], pydantic.Field(min_length=1)]
     always_on: tuple[AlwaysHandOff, ...] = ()
+    when_in: tuple[HandOffIn, ...] = ()
 
 
 class TriggerMailEntry(Frozen):

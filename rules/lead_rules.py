@@ -1,14 +1,13 @@
-"""Checks what a lead is and how it is ranked: fields, titles, points, tiers and stages."""
+"""Checks what a lead is: fields, titles and tiers."""
 
 from __future__ import annotations
 
-from rules.documents import Document, Spot
+from rules.documents import Document
 from rules.errors import Problem
-from rules.files import FieldsFile, ScoringEntry, ScoringFile, StagesFile, TiersFile, TitlesFile
-from rules.hints import did_you_mean, shown
-from rules.models import Field, ScoringRule, Stage, Tier, TitleLevel
+from rules.files import FieldsFile, TiersFile, TitlesFile
+from rules.hints import shown
+from rules.models import Field, Tier, TitleLevel
 from rules.names import check_ids
-from rules.selectors import Selectors
 from rules.titles import TITLE_LEVEL, compared_title
 from rules.vocabulary import normalised
 
@@ -22,8 +21,6 @@ KEPT_COLUMNS = frozenset(
     }
 )  # fmt: skip
 """Columns of the table of leads that are no fields."""
-
-_ONCE_PER = {"event": None, "send": ("mail_open", "mail_click"), "window": ("page_view",)}
 
 
 def check_fields(document: Document[FieldsFile], problems: list[Problem]) -> tuple[Field, ...]:
@@ -88,38 +85,6 @@ def check_titles(document: Document[TitlesFile], problems: list[Problem]) -> tup
     )
 
 
-def check_scoring(
-    document: Document[ScoringFile], selectors: Selectors, problems: list[Problem]
-) -> tuple[ScoringRule, ...]:
-    """Return the points by behaviour, after reporting what is wrong with them."""
-    spot = document.spot(problems, "scoring")
-    check_ids(document.value.scoring, spot, "scoring rule")
-    rules = [_scoring_rule(entry, selectors, spot.at(n)) for n, entry in enumerate(document.value.scoring)]
-    return tuple(rule for rule in rules if rule is not None)
-
-
-def _scoring_rule(entry: ScoringEntry, selectors: Selectors, spot: Spot) -> ScoringRule | None:
-    if entry.points == 0:
-        spot.at("points").fault("a rule of 0 points does nothing", received="0", hint="remove it, or give it points")
-    selector = selectors.resolve(entry.on, spot.at("on"))
-    if selector is None:
-        return None
-    fitting = [name for name, events in _ONCE_PER.items() if events is None or selector.event in events]
-    once_per = entry.once_per or fitting[-1]
-    if once_per not in fitting:
-        hint = f"a {selector.event} has no {once_per}" if once_per in _ONCE_PER else did_you_mean(once_per, _ONCE_PER)
-        spot.at("once_per").fault(
-            f"points for {selector.event} cannot count so",
-            received=shown(once_per),
-            allowed=", ".join(fitting),
-            hint=hint,
-        )
-        return None
-    return ScoringRule.model_validate(
-        {"id": entry.id, "label": entry.label, "on": selector, "points": entry.points, "once_per": once_per}
-    )
-
-
 def check_tiers(document: Document[TiersFile], problems: list[Problem]) -> tuple[Tier, ...]:
     """Return the tiers, highest first, after reporting what is wrong with them."""
     tiers = document.value.tiers
@@ -149,23 +114,3 @@ def check_tiers(document: Document[TiersFile], problems: list[Problem]) -> tuple
             )
         above = tier.minimum_score if tier.minimum_score is not None else above
     return tiers
-
-
-def check_stages(document: Document[StagesFile], selectors: Selectors, problems: list[Problem]) -> tuple[Stage, ...]:
-    """Return the stages in order, after reporting what is wrong with them."""
-    spot = document.spot(problems, "stages")
-    check_ids(document.value.stages, spot, "stage")
-    stages = []
-    for position, entry in enumerate(document.value.stages):
-        here = spot.at(position)
-        if position == 0 and entry.enter_on:
-            here.at("enter_on").fault("a lead starts in the first stage", hint="remove enter_on from the first stage")
-        if position > 0 and not entry.enter_on:
-            here.fault(
-                f"no lead ever enters the stage '{entry.id}'",
-                hint="add enter_on: [資料DL] with the behaviours that lead into it",
-            )
-        found = [selectors.resolve(on, here.at("enter_on", number)) for number, on in enumerate(entry.enter_on)]
-        enter_on = tuple(selector for selector in found if selector is not None)
-        stages.append(Stage(id=entry.id, label=entry.label, enter_on=enter_on))
-    return tuple(stages)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -14,22 +15,28 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from rules import files
+from rules.accounts import check_accounts
 from rules.conditions import Conditions
 from rules.documents import Document, load_document
 from rules.errors import ConfigurationError, Problem
 from rules.field_conditions import FieldConditions
 from rules.hints import nearest
-from rules.lead_rules import check_fields, check_scoring, check_stages, check_tiers, check_titles
+from rules.lead_rules import check_fields, check_tiers, check_titles
+from rules.lists import read_lists, shipped_content
 from rules.mails import check_mails
-from rules.models import RuleSet, SalesAction, Stage, Step
+from rules.models import RuleSet, SalesAction, Step
 from rules.names import Names
+from rules.possible import Documents, check_possible
 from rules.sales import check_handoff, check_senders
 from rules.scenario_rows import SheetContext
 from rules.scenario_steps import steps_of_sheet
-from rules.segments import check_segments, segment_names
+from rules.scoring import check_scoring
+from rules.segments import check_segments, meanings_of, segment_names
 from rules.sheet import Row, read_sheet
+from rules.stages import check_stages, stage_names
 from rules.templates import FILES
 from rules.terms import check_vocabulary
+from rules.trigger_mails import SCENARIO as TRIGGER_SCENARIO
 from rules.trigger_mails import TriggerMailContext, check_trigger_mails
 
 F = TypeVar("F", bound=BaseModel)
@@ -95,31 +102,45 @@ class _Reading:
         senders_file = self._file("senders.yaml", files.SendersFile)
         handoff_file = self._file("handoff.yaml", files.HandoffFile)
         trigger_mails_file = self._file("trigger_mails.yaml", files.TriggerMailsFile)
+        lists_file = self._file("lists.yaml", files.ListsFile, is_needed=False)
+        accounts_file = self._file("accounts.yaml", files.AccountsFile, is_needed=False)
         rows = self._sheets(ruleset)
 
-        vocabulary, selectors = check_vocabulary(vocabulary_file, self.problems)
+        of_segments = segment_names(segments_file) if segments_file else None
+        of_stages = stage_names(stages_file) if stages_file else None
+        scenarios = (
+            Names("scenario", [*of_segments.pairs(), (TRIGGER_SCENARIO, "")]) if of_segments is not None else None
+        )
+        vocabulary, selectors = check_vocabulary(vocabulary_file, scenarios, self.problems)
         fields = check_fields(fields_file, self.problems) if fields_file else None
         levels = check_titles(titles_file, self.problems) if titles_file else None
-        scoring = check_scoring(scoring_file, selectors, self.problems) if scoring_file else None
+        lists, values_of_lists = read_lists(lists_file, self.problems)
+        self.contents["the lists that ship"] = shipped_content(values_of_lists)
+        accounts = check_accounts(accounts_file, fields, lists, values_of_lists, self.problems)
         tiers = check_tiers(tiers_file, self.problems) if tiers_file else None
-        stages = check_stages(stages_file, selectors, self.problems) if stages_file else None
         senders = check_senders(senders_file, self.problems) if senders_file else None
         sender_names = Names("sender", [(sender.id, "") for sender in senders]) if senders else None
 
-        segments = None
-        names = segment_names(segments_file) if segments_file else None
-        if segments_file is not None and names is not None:
-            conditions = Conditions(
-                field_conditions=FieldConditions(
-                    fields={field.id: field for field in fields} if fields is not None else None,
-                    title_levels=Names("title level", [(one.id, one.label) for one in levels]) if levels else None,
-                ),
-                selectors=selectors,
-                tiers=Names("tier", [(tier.id, tier.label) for tier in tiers]) if tiers else None,
-                stages=_stage_names(stages),
-                segments=names,
-            )
-            segments = check_segments(segments_file, conditions, self.problems)
+        conditions = Conditions(
+            field_conditions=FieldConditions(
+                fields={field.id: field for field in fields} if fields is not None else None,
+                title_levels=Names("title level", [(one.id, one.label) for one in levels]) if levels else None,
+                lists=lists,
+                values_of_lists=values_of_lists,
+            ),
+            selectors=selectors,
+            tiers=Names("tier", [(tier.id, tier.label) for tier in tiers]) if tiers else None,
+            stages=of_stages,
+            segments=of_segments,
+        )
+        segments = check_segments(segments_file, conditions, self.problems) if segments_file else None
+        meanings = meanings_of(segments or ())
+        of_ranks = replace(conditions, meanings=meanings, refers_to=[])
+        scoring = check_scoring(scoring_file, of_ranks, self.problems) if scoring_file else None
+        stages, falls = check_stages(stages_file, of_ranks, self.problems) if stages_file else (None, ())
+        if segments_file and scoring_file and stages_file and tiers_file and segments and scoring and stages and tiers:
+            documents = Documents(segments_file, scoring_file, stages_file, tiers_file)
+            check_possible(documents, segments, scoring, stages, falls, tiers, meanings, self.problems)
 
         default_sender = ruleset.value.default_sender if ruleset else ""
         if ruleset is not None and sender_names is not None:
@@ -128,17 +149,21 @@ class _Reading:
         actions: list[SalesAction] = []
         handoff = None
         if handoff_file is not None:
-            handoff, actions = check_handoff(handoff_file, sender_names, selectors, self.problems)
+            handoff, actions = check_handoff(handoff_file, sender_names, selectors, of_segments, self.problems)
         if rows is not None and vocabulary is not None and ruleset is not None:
-            context = SheetContext(vocabulary, names, stages or (), default_sender, ruleset.value.default_follow_up)
+            context = SheetContext(
+                vocabulary, of_segments, stages or (), default_sender, ruleset.value.default_follow_up
+            )
             steps, of_sheet = steps_of_sheet(rows, context)
             actions = of_sheet + actions
         if trigger_mails_file is not None and vocabulary is not None:
-            triggers = TriggerMailContext(vocabulary, names, _stage_names(stages), sender_names, default_sender)
+            triggers = TriggerMailContext(vocabulary, of_segments, of_stages, sender_names, default_sender)
             mails, notices = check_trigger_mails(trigger_mails_file, triggers, len(steps) + 1, self.problems)
             steps, actions = steps + mails, actions + notices
         # Without the sheet or the trigger mails every template they use would seem unused.
         is_whole = rows is not None and trigger_mails_file is not None and vocabulary is not None
+        if is_whole:
+            selectors.check_steps(steps)
         mail_problems: list[Problem] = []
         templates = check_mails(self.folder, fields, steps, mail_problems)
         has_errors = any(not problem.is_warning for problem in self.problems)
@@ -151,7 +176,7 @@ class _Reading:
         if (
             ruleset is None or fields is None or levels is None or vocabulary_file is None or scoring is None
             or vocabulary is None or tiers is None or stages is None or segments is None or senders is None
-            or handoff is None
+            or handoff is None or accounts is None
         ):  # fmt: skip
             return None
         kept = ruleset.value.model_dump(exclude={"default_sender", "default_follow_up", "sheet"})
@@ -160,12 +185,17 @@ class _Reading:
             version=version_of(self.contents),
             fields=fields,
             title_levels=levels,
+            accounts=accounts,
             page_groups=vocabulary_file.value.page_groups,
             asset_groups=vocabulary_file.value.asset_groups,
             terms=vocabulary.terms,
-            scoring=scoring,
+            scoring=scoring.rules,
+            scoring_groups=scoring.groups,
+            minimum_score=scoring.minimum_score,
+            maximum_score=scoring.maximum_score,
             tiers=tiers,
             stages=stages,
+            fall_backs=falls,
             segments=segments,
             senders=senders,
             templates=templates,
@@ -174,8 +204,10 @@ class _Reading:
             handoff=handoff,
         )
 
-    def _file(self, name: str, model: type[F]) -> Document[F] | None:
+    def _file(self, name: str, model: type[F], *, is_needed: bool = True) -> Document[F] | None:
         path = self.folder / name
+        if not path.exists() and not is_needed:
+            return None
         if not path.exists():
             near = nearest(name, [found.name for found in self.folder.glob("*.y*ml")], cutoff=0.75)
             hint = f"rename '{near[0]}' to '{name}'" if near else "copy it from rules/guide"
@@ -206,10 +238,6 @@ class _Reading:
                 rows += found[0]
                 self.contents[name] = found[1]
         return rows if is_whole else None
-
-
-def _stage_names(stages: tuple[Stage, ...] | None) -> Names | None:
-    return Names("stage", [(stage.id, stage.label) for stage in stages]) if stages else None
 
 
 def version_of(contents: Mapping[str, bytes]) -> str:

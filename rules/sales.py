@@ -36,13 +36,23 @@ def check_senders(document: Document[SendersFile], problems: list[Problem]) -> t
 
 
 def check_handoff(
-    document: Document[HandoffFile], senders: Names | None, selectors: Selectors, problems: list[Problem]
+    document: Document[HandoffFile],
+    senders: Names | None,
+    selectors: Selectors,
+    segments: Names | None,
+    problems: list[Problem],
 ) -> tuple[Handoff | None, list[SalesAction]]:
-    """Return the rules of handoff and the behaviours that always hand off, after reporting what is wrong."""
+    """Return the rules of handoff, and the behaviours and segments that hand off, after reporting what is wrong."""
     value = document.value
     spot = document.spot(problems)
     check_ids(value.owners, spot.at("owners"), "owner")
     check_ids(value.always_on, spot.at("always_on"), "rule")
+    check_ids(value.when_in, spot.at("when_in"), "rule")
+    for position, entering in enumerate(value.when_in):
+        if entering.id in {always.id for always in value.always_on}:
+            spot.at("when_in", position, "id").fault(
+                "two rules have the same name", received=shown(entering.id), hint="rename one of them"
+            )
     for position, owner in enumerate(value.owners):
         _check_address(owner.email, spot.at("owners", position, "email"))
     if value.second_limit_hours <= value.limit_hours:
@@ -62,7 +72,7 @@ def check_handoff(
     actions = []
     for position, entry in enumerate(value.always_on):
         here = spot.at("always_on", position)
-        selector = selectors.resolve(entry.on, here.at("on"))
+        selector = selectors.read(entry.on, here.at("on"))
         if selector is not None:
             source = f"{document.file} line {here.line()}"
             actions.append(
@@ -70,9 +80,26 @@ def check_handoff(
                     kind="handoff", id=entry.id, label=entry.label, on=selector, segment=EVERYONE, source=source
                 )
             )
+    for position, entering in enumerate(value.when_in):
+        here = spot.at("when_in", position)
+        segment = segments.resolve(entering.segment, here.at("segment")) if segments is not None else None
+        if segment == EVERYONE:
+            here.at("segment").fault("every lead would go to sales", received=shown(entering.segment))
+        elif segment is not None:
+            actions.append(
+                SalesAction(
+                    kind="handoff",
+                    id=entering.id,
+                    label=entering.label,
+                    on=None,
+                    segment=segment,
+                    once_per_account=entering.once_per_account,
+                    source=f"{document.file} line {here.line()}",
+                )
+            )
     if sender is None or value.hot_tier not in _TIERS:
         return None, actions
-    kept = value.model_dump(exclude={"always_on", "sender"})
+    kept = value.model_dump(exclude={"always_on", "when_in", "sender"})
     return Handoff.model_validate({**kept, "sender": sender}), actions
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from rules import sheet
 from rules.hints import shown
+from rules.implications import includes
 from rules.models import SalesAction, Selector, Stage, Step, Term
 from rules.scenario_rows import ReadRow, SheetContext, read_row
 from rules.sheet import Row
@@ -127,17 +128,8 @@ def _default_follow_up(found: ReadRow, cta: Term, delay: timedelta, priority: in
 def _stage_after(stage: str, event: Selector, stages: Sequence[Stage]) -> str:
     """Return the stage of a lead of ``stage`` once ``event`` has counted: stages only move forward."""
     ids = [known.id for known in stages]
-    entered = [position for position, known in enumerate(stages) if any(_implies(event, on) for on in known.enter_on)]
+    entered = [position for position, known in enumerate(stages) if any(includes(on, event) for on in known.enter_on)]
     return ids[max([ids.index(stage), *entered])]
-
-
-def _implies(event: Selector, wanted: Selector) -> bool:
-    """Return whether every event that ``event`` means is one that ``wanted`` means."""
-    return (
-        event.event == wanted.event
-        and wanted.page_group in {None, event.page_group}
-        and wanted.asset_group in {None, event.asset_group}
-    )
 
 
 def _warn_of_unreachable_stage(found: ReadRow, stages: Sequence[Stage]) -> None:

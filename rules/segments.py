@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from rules.conditions import Conditions
 from rules.documents import Document
 from rules.errors import Problem
 from rules.files import SegmentsFile
-from rules.models import EVERYONE, Segment
+from rules.models import EVERYONE, All, AnyOf, Condition, Not, Segment, SegmentCondition
 from rules.names import Names, check_ids
 
 EVERYONE_LABEL = "全員"
@@ -79,3 +81,26 @@ def _in_order(refers_to: dict[str, list[str]]) -> tuple[list[str], list[list[str
                 path.append(following)
                 pending.append(iter(refers_to[following]))
     return list(order), cycles
+
+
+def meanings_of(segments: Iterable[Segment]) -> dict[str, Condition]:
+    """Return what each segment asks for, with the segments it refers to written out."""
+    meanings: dict[str, Condition] = {}
+    for segment in segments:  # each stands after those it refers to
+        if segment.where is not None:
+            meanings[segment.id] = _written_out(segment.where, meanings)
+    return meanings
+
+
+def _written_out(condition: Condition, meanings: Mapping[str, Condition]) -> Condition:
+    match condition:
+        case All(parts=parts):
+            return All(parts=tuple(_written_out(part, meanings) for part in parts))
+        case AnyOf(parts=parts):
+            return AnyOf(parts=tuple(_written_out(part, meanings) for part in parts))
+        case Not(part=part):
+            return Not(part=_written_out(part, meanings))
+        case SegmentCondition(segment=segment):
+            return meanings.get(segment, condition)
+        case _:
+            return condition

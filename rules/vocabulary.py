@@ -21,6 +21,11 @@ def normalised(text: str) -> str:
     return _HYPHEN_IN_WORD.sub("", "".join(folded.split()))
 
 
+def folded_width(text: str) -> str:
+    """Return text in NFKC and lower case, its spaces kept: how SQL compares a lead's texts."""
+    return unicodedata.normalize("NFKC", text).lower()
+
+
 class Vocabulary:
     """Looks up terms by any of their words, in any spelling."""
 

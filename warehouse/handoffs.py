@@ -37,74 +37,96 @@ def plan_handoffs(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: 
     before = _counts(connection)
     # late facts may name an instant before a handoff that was made: one near it, on either side, stands for both
     connection.execute(f"create or replace temp table handed_off_before as {_HANDED_OFF}")
-    _hand_off(connection, rules, as_of, "kind = 'handoff' and cause != 'hot'")
-    while connection.execute("select 1 from causes where kind = 'handoff' and cause = 'hot' limit 1").fetchone():
+    _hand_off(connection, rules, as_of, "kind = 'handoff' and is_own_request")
+    while connection.execute("select 1 from causes where kind = 'handoff' limit 1").fetchone():
         # in the order in which they happened, each measured from those handed off, so that it does not matter
         # whether one run sees them all or many runs see them one by one
         _refuse_repeated(connection, rules, as_of)
-        _hand_off(connection, rules, as_of, _FIRST_HOT)
+        _hand_off(connection, rules, as_of, _FIRST)
     _give_notice(connection, rules, as_of)
     return {name: count - before[name] for name, count in _counts(connection).items()}
 
 
 _HANDED_OFF = """
-select aliases.lead_id, handoffs.cause_event_id, handoffs.caused_at, handoffs.owner
+select
+    aliases.lead_id,
+    handoffs.cause,
+    handoffs.cause_event_id,
+    handoffs.caused_at,
+    handoffs.owner,
+    leads.account_id,
 from handoffs
 inner join warehouse.lead_aliases as aliases on handoffs.lead_id = aliases.alias_lead_id
+left join warehouse.leads on aliases.lead_id = leads.lead_id
 """
-_FIRST_HOT = """
-cause = 'hot' and kind = 'handoff' and (lead_id, caused_at) in (
-    select (lead_id, min(caused_at)) from causes where cause = 'hot' and kind = 'handoff' group by lead_id
+_FIRST = """
+kind = 'handoff' and (lead_id, cause_event_id) in (
+    select (lead_id, cause_event_id)
+    from causes
+    where kind = 'handoff'
+    qualify
+        row_number() over (partition by lead_id order by caused_at, score desc, lead_id, cause_event_id) = 1
+        -- of colleagues who enter together the one with the highest score goes
+        and row_number() over (
+            partition by coalesce(account_id || cause, lead_id)
+            order by caused_at, score desc, lead_id, cause_event_id
+        ) = 1
 )
 """
 
 
 def _refuse_repeated(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> None:
-    """A score that reaches the tier near a handoff calls for nobody; a person's own request always does."""
+    """What follows from a score or a segment near a handoff calls for nobody; a person's own request always does.
+
+    Near a colleague's handoff for the same cause it does not either, where the rules want one lead a company.
+    """
     connection.execute(
         f"""
         create or replace temp table repeated as
-        with handed_off as ({_HANDED_OFF})
+        with all_handed_off as ({_HANDED_OFF}),
 
-        select lead_id, cause_event_id
+        near as (
+            -- late facts may name an instant before a handoff that was made: one near it on either side stands for it
+            select all_handed_off.*, caused_at as near_from, caused_at + $again_after as near_until, true as is_past
+            from all_handed_off
+            union all
+            select handed_off_before.*, caused_at - $again_after as near_from, caused_at as near_until, false as is_past
+            from handed_off_before
+        )
+
+        select
+            causes.lead_id,
+            causes.cause_event_id,
+            case
+                when bool_or(near.lead_id = causes.lead_id) then 'already_handed_off' else 'account_handed_off'
+            end as decision,
         from causes
-        where
-            cause = 'hot'
-            and kind = 'handoff'
-            and (
-                exists (
-                    select 1
-                    from handed_off
-                    where
-                        handed_off.lead_id = causes.lead_id
-                        and handed_off.caused_at <= causes.caused_at
-                        and handed_off.caused_at > causes.caused_at - $again_after
+        inner join near
+            on
+                (
+                    near.lead_id = causes.lead_id
+                    or (near.account_id = causes.account_id and near.cause = causes.cause)
                 )
-                or exists (
-                    select 1
-                    from handed_off_before
-                    where
-                        handed_off_before.lead_id = causes.lead_id
-                        and handed_off_before.caused_at > causes.caused_at
-                        and handed_off_before.caused_at < causes.caused_at + $again_after
-                )
-            )
+                and causes.caused_at < near.near_until
+                and (causes.caused_at > near.near_from or (causes.caused_at = near.near_from and near.is_past))
+        where causes.kind = 'handoff' and not causes.is_own_request
+        group by causes.lead_id, causes.cause_event_id
         """,
         {"again_after": timedelta(days=rules.handoff.again_after_days)},
     )
     connection.execute(
         """
         insert into handoff_decisions
-        select causes.lead_id, causes.cause, causes.cause_event_id, causes.caused_at, 'already_handed_off', ?, ?
+        select causes.lead_id, causes.cause, causes.cause_event_id, causes.caused_at, repeated.decision, ?, ?
         from causes
         inner join repeated using (lead_id, cause_event_id)
-        where causes.cause = 'hot' and causes.kind = 'handoff'
+        where causes.kind = 'handoff' and not causes.is_own_request
         """,
         [as_of, rules.version],
     )
     connection.execute(
         "delete from causes using repeated where causes.lead_id = repeated.lead_id"
-        " and causes.cause_event_id = repeated.cause_event_id and causes.cause = 'hot' and causes.kind = 'handoff'"
+        " and causes.cause_event_id = repeated.cause_event_id and causes.kind = 'handoff' and not causes.is_own_request"
     )
 
 

@@ -59,13 +59,16 @@ def _whole(rules: RuleSet) -> dict[str, Sequence[Row]]:
 
 
 def _legal_forms_pattern(accounts: Accounts) -> str:
-    """A pattern for legal forms at either end of a name; it matches nothing where there are none."""
-    forms = sorted(accounts.legal_forms, key=len, reverse=True)
-    if not forms:
-        return "[^\\s\\S]"
-    escaped = "|".join(_escaped(form) for form in forms)
-    # a form in Latin letters has to stand apart: "inc" is one at the end of "Acme Inc.", not of "Zinc"
-    return rf"^\s*(?:{escaped})(?:\b|[\s.,、・]|$)+|(?:^|[\s.,、・]|\b)(?:{escaped})[\s.,]*$"
+    """A pattern for legal forms at either end of a name; it matches nothing where there are none.
+
+    A form in Latin letters stands at the end and apart: "inc" is one in "Acme Inc.", and none in "Zinc".
+    """
+    longest_first = sorted(accounts.legal_forms, key=len, reverse=True)
+    latin = "|".join(_escaped(form) for form in longest_first if form.isascii())
+    other = "|".join(_escaped(form) for form in longest_first if not form.isascii())
+    parts = [rf"^\s*(?:{other})+", rf"(?:{other})+\s*$"] if other else []
+    parts += [rf"(?:\b|[\s.,、・])(?:{latin})[\s.,]*$"] if latin else []
+    return "|".join(parts) or r"[^\s\S]"
 
 
 def _escaped(form: str) -> str:

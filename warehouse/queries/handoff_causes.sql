@@ -1,8 +1,8 @@
--- One row per lead and event that calls for sales and that nothing was decided on yet: an action the rules name, or
--- the event with which the score reached the hot tier.
--- key: current_lead_id, cause_event_id, kind
+-- One row per lead and event that calls for sales and that nothing was decided on yet: an action the rules name, the
+-- entry into a segment the rules name, or the event with which the score reached the hot tier.
+-- key: lead_id, cause_event_id, kind
 -- from: lead_behaviours, rule_sales_actions, lead_tier_changes, lead_stage_changes, segment_members, lead_aliases,
---       handoffs, handoff_decisions, notices
+--       leads, handoffs, handoff_decisions, notices
 with counted as (
     select
         lead_behaviours.lead_id,
@@ -31,6 +31,8 @@ causes as (
         counted.event_id as cause_event_id,
         counted.occurred_at as caused_at,
         counted.on_count > 1 as is_once_a_lead,
+        true as is_own_request,
+        false as is_once_an_account,
         1 as precedence,
     from counted
     inner join warehouse.lead_stage_changes
@@ -60,9 +62,28 @@ causes as (
         cause_event_id::varchar as cause_event_id,
         changed_at as caused_at,
         false as is_once_a_lead,
-        2 as precedence,
+        false as is_own_request,
+        false as is_once_an_account,
+        3 as precedence,
     from warehouse.lead_tier_changes
     where to_tier = $hot_tier and cause_event_id is not null
+    union all
+    select
+        segment_members.lead_id,
+        actions.kind,
+        actions.action as cause,
+        -- an entry is no event: its name is made of what it is
+        md5(concat_ws(chr(31), actions.action, epoch_us(segment_members.entered_at)))::uuid::varchar as cause_event_id,
+        segment_members.entered_at as caused_at,
+        false as is_once_a_lead,
+        false as is_own_request,
+        actions.once_per_account as is_once_an_account,
+        2 as precedence,
+    from warehouse.segment_members
+    inner join warehouse.rule_sales_actions as actions
+        on segment_members.segment = actions.segment and actions.behaviour is null
+    -- a rule added since the run before does not reach back to those who have long been members
+    where segment_members.entered_at + $expires_after > $last_seen
 ),
 
 decided as (
@@ -84,7 +105,11 @@ select
     causes.cause,
     causes.cause_event_id,
     causes.caused_at,
+    causes.is_own_request,
+    case when causes.is_once_an_account then leads.account_id end as account_id,
+    leads.score,
 from causes
+left join warehouse.leads on causes.lead_id = leads.lead_id
 where
     causes.caused_at >= $active_from
     and not exists (
