@@ -87,6 +87,10 @@ class World:
                     ],
                 )
 
+    def warehouse(self, query: str) -> list[tuple[Any, ...]]:
+        with open_warehouse(self.settings, read_only=True) as connection:
+            return connection.execute(query).fetchall()
+
     def ledger(self, query: str) -> list[tuple[Any, ...]]:
         with open_ledger(self.settings, read_only=True) as connection:
             return connection.execute(query).fetchall()

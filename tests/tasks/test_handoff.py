@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from rules.models import Field, SalesAction, ScoringRule, Selector
+from rules.models import (
+    AccountCondition,
+    EventCondition,
+    Field,
+    RuleSet,
+    SalesAction,
+    ScoringRule,
+    Segment,
+    Selector,
+)
 from sandbox.sendgrid import Fault
 from tasks.errors import RunError
 from tasks.handoff import sync_handoffs
@@ -331,3 +340,88 @@ def test_a_rule_added_later_tells_nothing_of_what_was_past(world: World) -> None
     action = SalesAction(kind="notify", id="view", label="閲覧", on=PRICE_VIEW, source="test")
     world.hand_off(rule_set(active_from=START, sales_actions=(action,)), at(31))
     assert world.ledger("select count(*) from notices") == [(0,)]
+
+
+def team_rules(**changes: object) -> RuleSet:
+    """Sales gets who enters the segment of teams: two people of a company active within 14 days."""
+    active = EventCondition(on=Selector(event="any"), within_days=14)
+    action = {"kind": "handoff", "id": "team", "label": "複数名が行動", "on": None, "segment": "teams", "source": "x"}
+    return rule_set(
+        active_from=START,
+        segments=(
+            Segment(id="everyone", label="全員"),
+            Segment(id="teams", label="2名以上", where=AccountCondition(kind="people", people=2, asked=active)),
+        ),
+        sales_actions=(SalesAction.model_validate(action | changes),),
+    )
+
+
+def colleagues(world: World) -> None:
+    for name in "abc":
+        lead(world, f"{name}@one.example")
+    lead(world, "z@two.example")
+    event(world, "document_download", at(1), "a@one.example", asset="guide")
+    event(world, "document_download", at(2), "b@one.example", asset="guide")
+    event(world, "seminar_signup", at(2, hours=1), "b@one.example")
+
+
+def handed_off(world: World) -> list[tuple]:
+    names = dict(world.warehouse("select lead_id, email from leads"))
+    return [
+        (names[lead_id], cause, caused_at)
+        for lead_id, cause, caused_at in world.ledger(
+            "select lead_id, cause, caused_at from handoffs order by caused_at, lead_id"
+        )
+    ]
+
+
+def test_entering_a_segment_calls_for_sales_from_that_instant(world: World) -> None:
+    colleagues(world)
+    world.hand_off(team_rules(), at(3))
+    assert sorted(handed_off(world)) == [(f"{name}@one.example", "team", at(2)) for name in "abc"]
+    assert world.ledger("select distinct due_at from handoffs") == [(at(4),)]
+    world.hand_off(team_rules(), at(4))
+    assert len(handed_off(world)) == 3
+    assert any("複数名が行動" in mail.subject for mail in world.stand_in.mailbox.mails)
+
+
+def test_of_colleagues_who_enter_together_the_one_with_the_highest_score_goes(world: World) -> None:
+    rules = team_rules(once_per_account=True)
+    colleagues(world)
+    world.hand_off(rules, at(3))
+    assert handed_off(world) == [("b@one.example", "team", at(2))]
+    assert world.ledger("select distinct decision from handoff_decisions") == [("account_handed_off",)]
+    # a colleague who comes later does not go either, while the handoff is recent; a month later somebody does
+    lead(world, "d@one.example")
+    event(world, "document_download", at(5), "d@one.example", asset="guide")
+    world.hand_off(rules, at(6))
+    assert len(handed_off(world)) == 1
+    event(world, "document_download", at(40), "a@one.example", asset="guide")
+    event(world, "document_download", at(41), "c@one.example", asset="guide")
+    world.hand_off(rules, at(42))
+    assert [cause for _, cause, _ in handed_off(world)] == ["team", "team"]
+
+
+def test_who_was_handed_off_is_not_handed_off_again_for_a_segment(world: World) -> None:
+    rules = team_rules()
+    rules = rules.model_copy(
+        update={
+            "sales_actions": (
+                *rules.sales_actions,
+                SalesAction(kind="handoff", id="consultation", label="個別相談", on=CONSULTATION, source="x"),
+            )
+        }
+    )
+    colleagues(world)
+    event(world, "consultation_request", at(1, hours=1), "a@one.example")
+    world.hand_off(rules, at(3))
+    assert ("a@one.example", "consultation", at(1, hours=1)) in handed_off(world)
+    assert len(handed_off(world)) == 3
+    assert world.ledger("select decision from handoff_decisions") == [("already_handed_off",)]
+
+
+def test_a_rule_that_is_added_does_not_reach_back_to_old_members(world: World) -> None:
+    colleagues(world)
+    world.hand_off(rule_set(active_from=START, sales_actions=()), at(10))
+    world.hand_off(team_rules(), at(12))
+    assert handed_off(world) == []
