@@ -130,6 +130,42 @@ def daily(as_of: AsOfOption = None, home: HomeOption = None, as_json: JsonOption
 
 
 @app.command()
+def explain(
+    email: Annotated[str, typer.Argument(help="Any address of the lead.", show_default=False)],
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            help="Any instant, past ones too, ISO 8601 with offset. Default: that of the last recompute, whose tables "
+            "people look at.",
+        ),
+    ] = None,
+    shows_all: Annotated[bool, typer.Option("--all", help="List every event, not only the latest.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell why a lead has this score, stage, segments, mails and non-mails. Touches nothing."""
+    from rules.loader import load_rules
+    from tasks.explain.layout import HEADING
+    from tasks.explain.text import to_data, to_text
+    from warehouse.explain import explain as explain_lead
+
+    with _errors_told():
+        settings = _settings(home)
+        rules = load_rules(settings.rules)
+        explanation = explain_lead(settings, rules, email, _instant(as_of))
+    if explanation is None:
+        when = f"as of {as_of}" if as_of else "as of the last recompute"
+        _fail(1, f"no lead is known by this address {when}; check its spelling, or give another instant by --as-of")
+    if as_json:
+        print(json.dumps(to_data(explanation), ensure_ascii=False))
+        return
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    for line in to_text(explanation, rules, settings.zone, shows_all=shows_all):
+        console.print(line, style="bold" if line.startswith(HEADING) else None)
+
+
+@app.command()
 def sandbox(
     host: Annotated[str, typer.Option(help="Address to listen on; keep it a loopback one.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8025,
@@ -197,7 +233,8 @@ def _print_result(result: Any) -> None:
 
     if isinstance(result, PullReport):
         for source in result.sources:
-            counts = ", ".join(f"{name} {number:,}" for name, number in asdict(source.counts).items())
+            numbers = {name: value for name, value in asdict(source.counts).items() if isinstance(value, int)}
+            counts = ", ".join(f"{name} {number:,}" for name, number in numbers.items())
             print(f"{source.source}: {counts} ({source.seconds:.1f} s)")
         if not result.sources:
             print("no sources are named in sources.yaml")

@@ -54,7 +54,7 @@ with gathered as (
         case when shared.visitor is not null then events.occurred_at end as seen_at,
         min(events.occurred_at) as first_at,
         max(events.occurred_at) filter (
-            events.event_type not in ('mail_processed', 'mail_delivered')
+            events.event_type not in ('mail_processed', 'mail_delivered', 'deal_created', 'deal_won', 'deal_lost')
         ) as last_action_at,
     from facts.events
     left join (select distinct visitor from browsers where is_shared) as shared

@@ -1,130 +1,149 @@
-"""``make bench``: how long the engine takes, as a ratio to a floor measured in the same run.
+"""``make bench``: how long the engine takes, as ratios to floors measured in the same run.
 
-The floor of a step is the shortest plain SQL that writes the same kind of rows from the same input. Sizes are given by
-``--leads`` and ``--events``.
+Facts are made once under ``--folder`` and kept there; the whole takes about half an hour and 40 GB.
+``--events 1000000`` is a quick look at the smallest size.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
-import tempfile
+import json
+import statistics
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from rules.loader import load_rules
-from settings import Settings
-from tasks.pull import pull_sources
-from warehouse.connection import open_warehouse
-from warehouse.publish import publish
-from warehouse.recompute import recompute
+from benchmarks.loading import measure_loading
+from benchmarks.pulling import measure_pulling
+from benchmarks.recomputing import Measured, measure_size, slope
+from sandbox.crowd import make_crowd
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-AS_OF = datetime(2026, 4, 1, tzinfo=UTC)
-SOURCES = """\
-sources:
-  - name: contacts
-    kind: file
-    path: {folder}/contacts.parquet
-    into: leads
-    columns:
-      {{external_id: id, email: mail, company: company, title: title, industry: industry, occurred_at: updated_at}}
-  - name: behaviour
-    kind: file
-    path: {folder}/behaviour.parquet
-    into: events
-    columns: {{event_id: id, event_type: type, email: mail, url: path, asset: asset, occurred_at: happened_at}}
-"""
-MAKE_CONTACTS = """
-copy (
-    select
-        i as id,
-        'lead' || i || '@example.com' as mail,
-        '株式会社' || (i // 3) as company,
-        ['部長', '営業部長', '課長', '担当', '副部長'][1 + i % 5] as title,
-        ['製造業', 'IT', '金融'][1 + i % 3] as industry,
-        timestamptz '2025-01-01' + to_seconds(i) as updated_at
-    from range({leads}) as leads(i)
-) to '{folder}/contacts.parquet'
-"""
-MAKE_EVENTS = """
-copy (
-    select
-        i as id,
-        -- few leads are very active, most nearly silent
-        'lead' || floor({leads} * pow(((hash(i) >> 11) % 1000003) / 1000003.0, 3))::bigint || '@example.com' as mail,
-        ['page_view', 'page_view', 'page_view', 'mail_open', 'mail_click', 'document_download',
-            'seminar_signup'][(1 + hash(i + 1) % 7)::bigint] as type,
-        ['/price', '/cases/a', '/blog/' || i % 1000, '/'][(1 + hash(i + 2) % 4)::bigint] as path,
-        case when hash(i + 1) % 7 = 5 then ['guide', 'case-studies'][1 + i % 2] end as asset,
-        timestamptz '2025-01-01' + to_seconds((hash(i + 3) % 39000000)::bigint) as happened_at
-    from range({events}) as events(i)
-) to '{folder}/behaviour.parquet'
-"""
-FLOOR_LOAD = """
-create or replace table floor_events as
-select md5(id::varchar) as event_id, type, mail, path, asset, happened_at from '{folder}/behaviour.parquet'
-"""
-FLOOR_RECOMPUTE = """
-create or replace table floor_points as
-select email, event_id, occurred_at, case event_type
-    when 'page_view' then case when url like '/price%' then 15 end
-    when 'mail_open' then 5 when 'mail_click' then 10 when 'document_download' then 10 when 'seminar_signup' then 20
-    end as points
-from events where points is not null;
-create or replace table floor_scores as
-select email, occurred_at, sum(points) over (partition by email order by occurred_at, event_id) as score
-from floor_points;
-create or replace table floor_leads as select email, max(score) as score from floor_scores group by email;
-"""
+SIZES = (1_000_000, 10_000_000, 100_000_000)
+EVENTS_A_LEAD = 100
+PARTS = ("recompute", "load", "pull")
+
+
+class Results:
+    """The table, and where its figures are kept."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.table = Table("what", "floor s", "ours s", "ratio", "reach", "peak GB", title="nurture bench")
+        self.started = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Tell what is being done."""
+        self.console.print(f"{time.monotonic() - self.started:6.0f} s  {text}", highlight=False)
+
+    def add(self, what: str, floor: float | None, ours: float, reach: float | None, peak_bytes: float = 0) -> None:
+        """Add a comparison with a floor."""
+        ratio = None if floor is None else ours / floor
+        self.row(what, floor, ours, ratio, reach, peak_bytes)
+
+    def row(
+        self,
+        what: str,
+        floor: float | None,
+        ours: float | None,
+        ratio: float | None,
+        reach: float | None,
+        peak_bytes: float = 0,
+    ) -> None:
+        """Add a row; a ratio beyond what is to be reached stands out."""
+        mark = "" if ratio is None or reach is None else "[red]" if ratio > reach else "[green]"
+        self.table.add_row(
+            what,
+            "" if floor is None else f"{floor:.1f}",
+            "" if ours is None else f"{ours:.2f}",
+            "" if ratio is None else f"{mark}{ratio:.3g}",
+            "" if reach is None else f"{reach:.3g}",
+            f"{peak_bytes / 1e9:.1f}" if peak_bytes else "",
+        )
 
 
 def main() -> None:
     """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--leads", type=int, default=100_000)
-    parser.add_argument("--events", type=int, default=1_000_000)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=SIZES[-1], help="the largest size (default: %(default)s)")
+    parser.add_argument("--only", choices=PARTS, action="append", help="measure only this; may be given more than once")
+    parser.add_argument("--folder", type=Path, default=Path("var/bench"), help="where facts are made and kept")
+    parser.add_argument("--json", type=Path, help="also write every figure to this file")
     options = parser.parse_args()
-    table = Table("step", "seconds", "floor", "ratio", title=f"{options.leads:,} leads, {options.events:,} events")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        settings = Settings(home=folder / "home", rules=REPOSITORY / "rules/guide", sources=folder / "sources.yaml")
-        sizes = {"leads": options.leads, "events": options.events, "folder": folder}
-        settings.sources.write_text(SOURCES.format(folder=folder), encoding="utf-8")
-        with open_warehouse(settings) as connection:
-            connection.execute(MAKE_CONTACTS.format(**sizes))
-            connection.execute(MAKE_EVENTS.format(**sizes))
-            floor = timed(lambda: connection.execute(FLOOR_LOAD.format(**sizes)))
-            connection.execute("drop table floor_events")
-        seconds = timed(lambda: pull_sources(settings, AS_OF))
-        row(table, "pull contacts and events from Parquet", seconds, floor)
-        rules = load_rules(settings.rules)
-        with open_warehouse(settings) as connection:
-            floor = timed(lambda: connection.execute(FLOOR_RECOMPUTE))
-            seconds = timed(lambda: recompute(connection, rules, AS_OF, settings.public_url))
-        row(table, "recompute everything", seconds, floor)
-        row(table, "publish the KPI tables", timed(lambda: publish(settings, AS_OF)), None)
-    console = Console(width=100)
-    console.print(table)
-    console.print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2:.1f} GB")
+    parts = options.only or PARTS
+    results = Results(Console(width=110))
+    options.folder.mkdir(parents=True, exist_ok=True)
+    kept: dict[str, object] = {}
+    if "recompute" in parts:
+        sizes = [size for size in SIZES if size <= options.events] or [options.events]
+        kept["recompute"] = _recompute(results, options.folder, sizes)
+    if "load" in parts:
+        kept["load"] = _load(results, options.folder, min(options.events, 10_000_000))
+    if "pull" in parts:
+        kept["pull"] = _pull(results, min(options.events, 1_000_000))
+    results.console.print(results.table)
+    if options.json:
+        options.json.write_text(json.dumps(kept, indent=2), encoding="utf-8")
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Seconds that ``work`` takes."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+def _recompute(results: Results, folder: Path, sizes: list[int]) -> dict[str, dict[str, dict[str, object]]]:
+    """Full and incremental recomputes of each size; of the sizes the same number of leads changes."""
+    changed = sizes[-1] // EVENTS_A_LEAD // 100
+    found: dict[int, dict[str, Measured]] = {}
+    for size in sizes:
+        leads = size // EVENTS_A_LEAD
+        found[size] = measure_size(folder / f"events_{size}", leads, size, min(changed, leads), results.say)
+        runs = found[size]
+        floor = runs["floor"].seconds
+        label = f"{size // 1_000_000} M events" if size >= 1_000_000 else f"{size:,} events"
+        results.add(f"rules changed: all derived, {label}", floor, runs["rules"].seconds, 2, runs["rules"].peak_bytes)
+        results.add(f"from nothing, people too, {label}", floor, runs["first"].seconds, 2, runs["first"].peak_bytes)
+        results.row(
+            f"{min(changed, leads):,} of {leads:,} leads changed, {label}", None, runs["change"].seconds, None, None
+        )
+    largest = found[sizes[-1]]
+    for name, what in (("rules", "all derived"), ("first", "from nothing")):
+        ratio = largest["change"].seconds / largest[name].seconds
+        results.row(f"1 % changed against {what}", None, None, ratio, 1 / 20)
+    if len(sizes) > 1:
+        ratio = largest["change"].seconds / found[sizes[-2]]["change"].seconds
+        results.row(f"{changed:,} leads changed, against a tenth of the events", None, None, ratio, 2)
+        for name, what in (("rules", "all derived"), ("first", "from nothing"), ("floor", "floor")):
+            steepness = slope([(size, found[size][name].seconds) for size in sizes])
+            results.row(f"slope of time on events, {what}", None, None, steepness, None if name == "floor" else 1.05)
+    _profile(results, largest)
+    return {str(size): {name: asdict(run) for name, run in runs.items()} for size, runs in found.items()}
 
 
-def row(table: Table, step: str, seconds: float, floor: float | None) -> None:
-    """Add a step to the table."""
-    ratio = f"{seconds / floor:.1f}" if floor else "—"
-    table.add_row(step, f"{seconds:.1f}", f"{floor:.1f}" if floor else "—", ratio)
+def _profile(results: Results, runs: dict[str, Measured]) -> None:
+    """Say where the time of the largest size goes."""
+    for name in ("first", "change"):
+        parts = list(runs[name].parts.items())[:12]
+        results.say(f"{name}: " + ", ".join(f"{part} {seconds:.1f} s" for part, seconds in parts))
+
+
+def _load(results: Results, folder: Path, events: int) -> dict[str, object]:
+    results.say(f"loading {events:,} events from Parquet")
+    crowd = make_crowd(folder / "loading", max(1, events // EVENTS_A_LEAD), events)
+    loading = measure_loading(folder / "loading", crowd.events)
+    floor, ours = statistics.median(loading.floor_seconds), statistics.median(loading.pull_seconds)
+    results.add(f"load {crowd.events:,} events from Parquet", floor, ours, 2, loading.pull_peak_gb * 1e9)
+    return asdict(loading)
+
+
+def _pull(results: Results, rows: int) -> dict[str, object]:
+    results.say(f"pulling {rows:,} rows from PostgreSQL and SQLite")
+    kept: dict[str, object] = {}
+    for comparison in measure_pulling(rows):
+        fastest, ours = comparison.median(comparison.fastest), comparison.median("pull")
+        results.add(f"pull {rows:,} rows from {comparison.database}, against {comparison.fastest}", fastest, ours, 1.5)
+        for reader in comparison.seconds:
+            results.say(f"{comparison.database}, {reader}: {comparison.median(reader):.2f} s")
+        results.say(f"{comparison.database}, not installed: {', '.join(comparison.missing) or 'none'}")
+        kept[comparison.database] = asdict(comparison)
+    return kept
 
 
 if __name__ == "__main__":

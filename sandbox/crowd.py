@@ -211,7 +211,11 @@ def _make_sessions(connection: duckdb.DuckDBPyConnection) -> None:
             session,
             'visit' as kind,
             -- weekends are quiet: two of three visits meant for them happen in the week after
-            case when day % 7 in (4, 5) and chance(session, 22) < 0.67 then (day + 2 + (hash(session) % 5)::integer) % {DAYS} else day end as day,
+            case
+                when day % 7 in (4, 5) and chance(session, 22) < 0.67
+                    then (day + 2 + (hash(session) % 5)::integer) % {DAYS}
+                else day
+            end as day,
             case
                 when chance(session, 23) < 0.88 then 9 + 10 * chance(session, 24)
                 else 24 * chance(session, 24)

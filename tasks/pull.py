@@ -1,4 +1,4 @@
-"""Pulls every source into the facts: reads it first, then loads it in one short transaction.
+"""Pulls every source, and the mails that left, into the facts: reads first, then loads in one short transaction.
 
 Whatever ends a run, each source is either loaded with its bookmark moved, or as before; running again makes it good.
 """
@@ -20,14 +20,15 @@ from settings import Settings
 from tasks.clients.sources.config import load_sources
 from tasks.clients.sources.errors import SourceError
 from tasks.clients.sources.models import Source
-from tasks.clients.sources.reading import Bookmark, SourceReader
+from tasks.clients.sources.reading import Bookmark, read_source
 from tasks.clients.sources.spool import Spool
 from tasks.clients.sources.staging import target_columns
 from tasks.clients.sources.watermarks import Watermark
-from warehouse.connection import check_instant, open_warehouse
+from warehouse.connection import check_instant, open_ledger, open_warehouse
 from warehouse.errors import WarehouseError
 from warehouse.load import load_rows, move_watermark, note_files, read_fingerprints, read_watermark
-from warehouse.load_schema import LoadCounts, LoadPlan
+from warehouse.load_schema import LoadCounts, LoadPlan, SourceRows
+from warehouse.send_facts import load_sends, read_known_sends, read_new_sends
 
 OnProgress = Callable[[str, int], None]
 """Told a source's name and how many of its rows have been read, from time to time."""
@@ -51,6 +52,8 @@ class PullReport:
 
     as_of: datetime
     sources: tuple[SourceReport, ...] = ()
+    mails_noted: int = 0
+    """How many mails that left became facts."""
 
     @property
     def failed(self) -> tuple[SourceReport, ...]:
@@ -70,7 +73,7 @@ def pull_sources(
     *,
     fields: tuple[Field, ...] | None = None,
 ) -> PullReport:
-    """Pull every source of sources.yaml.
+    """Pull every source of sources.yaml, and note the mails that left.
 
     Args:
         settings: Where the warehouse, the rules and the sources are.
@@ -81,16 +84,38 @@ def pull_sources(
     Raises:
         ConfigurationError: sources.yaml or the rules cannot be used.
         InstantError: ``as_of`` lies before an earlier pull's.
-        FileLockedError: Another process holds the warehouse.
+        FileLockedError: Another process holds the warehouse or the ledger.
     """
     sources = load_sources(settings.sources, load_rules(settings.rules).fields if fields is None else fields)
     with open_warehouse(settings) as connection:
         check_instant(connection, "pull", as_of)
         bookmarks = {source.name: _bookmark(connection, source) for source in sources}
-    return PullReport(
-        as_of,
-        tuple(pull_source(settings, source, as_of, on_progress, bookmarks[source.name]) for source in sources),
-    )
+    mails_noted = note_sends(settings, as_of)
+    reports = (pull_source(settings, source, as_of, on_progress, bookmarks[source.name]) for source in sources)
+    return PullReport(as_of, tuple(reports), mails_noted)
+
+
+def note_sends(settings: Settings, as_of: datetime) -> int:
+    """Make facts of the mails that left since the last time; return how many.
+
+    Args:
+        settings: Where the warehouse and the ledger are.
+        as_of: The instant of the run.
+
+    Raises:
+        FileLockedError: Another process holds the warehouse or the ledger.
+    """
+    if not settings.ledger.exists():
+        return 0
+    with open_warehouse(settings, read_only=True) as connection:
+        known = read_known_sends(connection)
+    with open_ledger(settings, read_only=True) as connection:
+        sends = read_new_sends(connection, known)
+    if not sends.num_rows:
+        return 0
+    with open_warehouse(settings) as connection:
+        check_instant(connection, "pull", as_of)
+        return load_sends(connection, sends, as_of)
 
 
 def pull_source(
@@ -135,23 +160,39 @@ def _pull(
             bookmark = _bookmark(connection, source)
     timezone = source.timezone or settings.timezone
     key = (settings.secret_key.get_secret_value() if settings.secret_key else source.id_space).encode()[:64]
-    reader = SourceReader(source, bookmark, as_of, ZoneInfo(timezone), key)
+
+    def on_rows(count: int) -> None:
+        if on_progress is not None:
+            on_progress(source.name, count)
+
     with Spool(settings.home) as spool:
-        for batch in reader.batches():
-            spool.write(batch)
-            if on_progress is not None:
-                on_progress(source.name, spool.row_count)
+        reader = read_source(source, bookmark, as_of, ZoneInfo(timezone), key, spool, on_rows)
         if not spool.row_count and not reader.bookmark.fingerprints:
             return LoadCounts()
         with open_warehouse(settings) as connection:
             check_instant(connection, "pull", as_of)
-            counts = load_rows(connection, _plan(source, timezone), spool.rows(), as_of)
-            note_files(connection, source.name, dict(reader.bookmark.fingerprints), as_of)
+            counts, plan = LoadCounts(), _plan(source, timezone)
+            if spool.row_count:
+                counts += load_rows(connection, plan, spool.rows(), as_of)
+            for rows in reader.in_place:
+                counts += _load_in_place(connection, plan, rows, as_of)
+            note_files(connection, source.name, dict(reader.bookmark.fingerprints), counts, as_of)
             reached, stored = reader.bookmark.watermark, read_watermark(connection, source.name)
             # another pull may have come further meanwhile
             if reached and (stored is None or Watermark.parse(reached).is_after(Watermark.parse(stored))):
                 move_watermark(connection, source.name, reached, as_of)
     return counts
+
+
+def _load_in_place(
+    connection: duckdb.DuckDBPyConnection, plan: LoadPlan, rows: SourceRows, as_of: datetime
+) -> LoadCounts:
+    try:
+        return load_rows(connection, plan, rows, as_of)
+    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.NotImplementedException) as error:
+        # the message may hold values, so only its kind is told
+        what = f"{', '.join(rows.parquet[:3])} cannot be read to the end ({type(error).__name__})"
+        raise SourceError(plan.source, what, "write what is damaged anew; put it in place by renaming it") from error
 
 
 def _plan(source: Source, timezone: str) -> LoadPlan:

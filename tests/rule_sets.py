@@ -6,23 +6,36 @@ import hashlib
 from datetime import timedelta
 
 from rules.models import (
+    AccountCondition,
+    Accounts,
     All,
+    Cap,
+    DealCondition,
     EventCondition,
+    FallBack,
     Field,
     FieldCondition,
     Group,
     Handoff,
+    Not,
+    OccasionCondition,
     Owner,
     RuleSet,
     SalesAction,
+    ScoreCondition,
+    ScoringGroup,
     ScoringRule,
     Segment,
+    SegmentCondition,
     Selector,
     Sender,
+    SequenceCondition,
     Stage,
+    StageCondition,
     Step,
     Template,
     Tier,
+    TierCondition,
     TitleLevel,
 )
 
@@ -152,3 +165,86 @@ def rule_set(**changes: object) -> RuleSet:
     rules = RuleSet.model_validate(values | changes)
     # other rules, another version, as when they are read from files
     return rules.model_copy(update={"version": hashlib.sha256(rules.model_dump_json().encode()).hexdigest()[:12]})
+
+
+ANYTHING = Selector(event="any")
+WON = Selector(event="deal_won")
+OPEN_DEAL = DealCondition(status="open")
+
+
+def rich_rule_set(**changes: object) -> RuleSet:
+    """Rules that use all there is: caps, groups, decay, limits, ways back, companies, and every kind of question."""
+    plain = rule_set()
+    values: dict[str, object] = {
+        "fields": (*plain.fields, Field(id="corporate_number", label="法人番号")),
+        "accounts": Accounts(
+            number_field="corporate_number", legal_forms=("株式会社",), shared_domains=("free.example.com",)
+        ),
+        "scoring": (
+            ScoringRule(id="open", label="開封", on=Selector(event="mail_open"), points=5, once_per="send"),
+            ScoringRule(
+                id="price", label="価格ページ", on=PRICE_VIEW, points=15, once_per="window",
+                cap=Cap(times=2, within_days=7), expires_after_days=20,
+            ),
+            ScoringRule(id="download", label="資料DL", on=DOWNLOAD, points=10, group="content", half_life_days=3),
+            ScoringRule(id="case_study", label="事例DL", on=CASE_STUDY, points=5, group="content"),
+            ScoringRule(id="consultation", label="個別相談", on=CONSULTATION, points=30, once_per="lead"),
+            ScoringRule(id="won", label="受注", on=WON, points=50),
+            ScoringRule(id="head", label="部長職", where=FieldCondition(field="title_level", is_known=True), points=10),
+            ScoringRule(
+                id="free_mail", label="フリーメール", points=-10,
+                where=FieldCondition(field="email_domain", one_of=("free.example.com",)),
+            ),
+        ),
+        "scoring_groups": (ScoringGroup(id="content", label="資料", cap=Cap(points=20, within_days=30)),),
+        "minimum_score": 0,
+        "maximum_score": 90,
+        "stages": (
+            Stage(id="awareness", label="認知"),
+            Stage(id="interest", label="興味", enter_on=(CASE_STUDY,)),
+            Stage(
+                id="consideration", label="比較検討", enter_when=EventCondition(on=PRICE_VIEW, at_least=2, within_days=7)
+            ),
+            Stage(id="decision", label="決定", enter_on=(CONSULTATION,)),
+        ),
+        "fall_backs": (
+            FallBack(
+                id="silent", label="無反応", to="awareness", when=Not(part=EventCondition(on=ANYTHING, within_days=2))
+            ),
+            FallBack(id="after_the_sale", label="受注後", to="interest", leaving=("decision",), on=WON),
+        ),
+        "segments": (
+            *plain.segments,
+            Segment(id="quiet", label="3日以上沈黙", where=OccasionCondition(on=ANYTHING, which="last", before_days=3)),
+            Segment(
+                id="read_then_priced", label="資料DL後に価格ページ",
+                where=SequenceCondition(steps=(DOWNLOAD, PRICE_VIEW, PRICE_VIEW), within_days=7, ended_within_days=3),
+            ),
+            Segment(id="in_a_deal", label="商談中", where=OPEN_DEAL),
+            Segment(id="engaged", label="得点あり", where=ScoreCondition(at_least=20)),
+            Segment(
+                id="ready", label="見込み",
+                where=All(
+                    parts=(
+                        SegmentCondition(segment="engaged"),
+                        TierCondition(one_of=("hot", "warm")),
+                        StageCondition(one_of=("consideration", "decision")),
+                    )
+                ),
+            ),
+            Segment(
+                id="company_reads", label="同じ会社の2人が閲覧",
+                where=AccountCondition(kind="people", people=2, asked=EventCondition(on=PRICE_VIEW, within_days=14)),
+            ),
+            Segment(
+                id="company_downloads", label="会社で3回DL",
+                where=AccountCondition(kind="event", asked=EventCondition(on=DOWNLOAD, at_least=3, within_days=30)),
+            ),
+            Segment(id="company_in_a_deal", label="会社が商談中", where=AccountCondition(kind="deal", asked=OPEN_DEAL)),
+            Segment(
+                id="company_scores", label="会社の得点",
+                where=AccountCondition(kind="score", asked=ScoreCondition(at_least=100)),
+            ),
+        ),
+    }  # fmt: skip
+    return rule_set(**(values | changes))

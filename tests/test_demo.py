@@ -55,7 +55,8 @@ def test_nobody_who_opted_out_was_mailed_after_it_was_known(demos: list[Path]) -
                 """
             select sends.send_id
             from sends
-            inner join warehouse.lead_events as events on sends.current_lead_id = events.lead_id
+            inner join warehouse.lead_identities as identities on sends.current_lead_id = identities.lead_id
+            inner join warehouse.events on identities.identity = 'email:' || events.email
             where
                 events.event_type = 'mail_unsubscribe' and sends.category = 'marketing'
                 and sends.sent_at > events.received_at

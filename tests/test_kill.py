@@ -25,7 +25,7 @@ ROUNDS = int(os.environ.get("NURTURE_KILL_ROUNDS", "3"))
 START = datetime(2026, 4, 6, 0, 0, tzinfo=UTC)
 NOW = START + timedelta(days=1)
 LEADS = 40
-DERIVED = ("leads", "lead_identities", "lead_events", "lead_score_points", "lead_tier_changes", "lead_stage_changes",
+DERIVED = ("leads", "lead_identities", "lead_behaviours", "lead_score_points", "lead_tier_changes", "lead_stage_changes",
            "segment_members", "lead_suppressions", "quarantine")  # fmt: skip
 
 
@@ -52,8 +52,10 @@ def cycle_at(made: SmallCompany, server: StandIn, instant: datetime) -> None:
 def derived(made: SmallCompany) -> dict[str, list[str]]:
     """The derived tables, but for what the provider told: that depends on which mails had left by then."""
     with duckdb.connect(str(made.home / "warehouse.duckdb"), read_only=True) as connection:
-        found = {table: connection.execute(f"from {table}").fetchall() for table in DERIVED if table != "lead_events"}
-        found["lead_events"] = connection.execute("from lead_events where source != 'mail_events'").fetchall()
+        found = {table: connection.execute(f"from {table}").fetchall() for table in DERIVED}
+        found["lead_behaviours"] = connection.execute(
+            "from lead_behaviours where not starts_with(event_type, 'mail_')"
+        ).fetchall()
     return {table: sorted(map(repr, rows)) for table, rows in found.items()}
 
 

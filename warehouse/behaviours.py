@@ -8,8 +8,8 @@ from warehouse.derivation import Derivation
 def place_events(run: Derivation) -> None:
     """Make ``placed_behaviours`` and ``placed_activity`` of the events whose owner is new or has changed.
 
-    Where the rules changed, every event is another behaviour than it was, and ``placed_behaviours`` has them all. Leaves
-    behind ``losing_leads``: leads that events were taken from, all of whose events are placed again; and
+    Where the rules changed, every event is another behaviour than it was, and ``placed_behaviours`` has them all.
+    Leaves behind ``losing_leads``: leads that events were taken from, all of whose events are placed again; and
     ``replaced_events``: what is known of these events is no longer so.
     """
     if run.is_first:
@@ -35,10 +35,14 @@ def place_events(run: Derivation) -> None:
 def _gather_events(run: Derivation) -> None:
     """Gather the new events and those among the known whose owner has changed, looking only where any has."""
     run.make("events_to_place", "select * from new_events")
+    run.make(
+        "noted_sends", "select send_id from send_outcomes where send_id in (select send_id from arrived_send_records)"
+    )
     for changed, name in (
         ("rebound_visitors", "rebound_visits"),
         ("changed_sends", "redirected_mails"),
         ("known_addressees", "recognised_mails"),
+        ("noted_sends", "noted_mails"),
     ):
         if run.has_rows(changed):
             _add(run, name)

@@ -48,6 +48,28 @@ def open_ledger(
 
 
 @contextmanager
+def open_replay(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An empty warehouse in memory beside the real one, attached read-only as ``warehouse``: nothing is touched.
+
+    Raises:
+        WarehouseError: There is no warehouse, or none in the present form.
+    """
+    if not settings.warehouse.exists():
+        raise WarehouseError(f"there is no warehouse at {settings.warehouse}; run `nurture cycle` first")
+    connection = connect(Path(":memory:"), settings)
+    try:
+        _migrate(connection, _MIGRATIONS / "facts")
+        attach(connection, settings.warehouse, "warehouse", settings)
+        applied = connection.execute("from schema_migrations except from warehouse.schema_migrations").fetchall()
+        if applied:
+            raise WarehouseError(f"{settings.warehouse} is of an earlier version; run `nurture recompute` first")
+        connection.begin()
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
 def _open(
     settings: Settings,
     path: Path,
@@ -99,17 +121,19 @@ def _register_functions(connection: duckdb.DuckDBPyConnection) -> None:
     """Give SQL what DuckDB lacks: the functions below, and the macros of ``macros.sql``."""
     for name, function in (("nfkc", _nfkc), ("corporate_number", _corporate_number)):
         with suppress(duckdb.NotImplementedException):  # another connection of this process to the file has made it
-            connection.create_function(name, function, ["VARCHAR"], "VARCHAR")
+            connection.create_function(name, function, ["VARCHAR"], "VARCHAR", null_handling="special")
     connection.execute(_MACROS.read_text(encoding="utf-8"))
 
 
-def _nfkc(text: str) -> str:
-    return unicodedata.normalize("NFKC", text)
+def _nfkc(text: str | None) -> str | None:
+    return None if text is None else unicodedata.normalize("NFKC", text)
 
 
-def _corporate_number(text: str) -> str | None:
+def _corporate_number(text: str | None) -> str | None:
     """A 法人番号 in its thirteen digits, or None where it is none or its check digit is wrong."""
-    digits = cn.compact(_nfkc(text))
+    if text is None:
+        return None
+    digits = cn.compact(unicodedata.normalize("NFKC", text))
     return digits if cn.is_valid(digits) else None
 
 

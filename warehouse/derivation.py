@@ -1,8 +1,8 @@
 """Runs the models that derive tables from facts, on as many leads at a time as a run has to.
 
-A model is a query in ``models/``; what it makes is a temporary table of its name, which later models read. Some of these
-are then kept: their rows replace those of the same leads in the warehouse. So one set of queries serves a lead, a part
-of the leads, and all of them.
+A model is a query in ``models/``; what it makes is a temporary table of its name, which later models read. Some of
+these are then kept: their rows replace those of the same leads in the warehouse. So one set of queries serves a lead, a
+part of the leads, and all of them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import duckdb
 
 from rules.models import RuleSet
 from warehouse.questions import Catalogue
+from warehouse.rule_tables import legal_forms_pattern
 
 MODELS = Path(__file__).parent / "models"
 FACTS = (
@@ -49,7 +50,13 @@ class Derivation:
         self.catalogue = Catalogue(rules)
         self.as_of = as_of
         self.report = report
-        self.values: dict[str, object] = {"as_of": as_of, "timezone": timezone, "own_url": own_url}
+        self.values: dict[str, object] = {
+            "as_of": as_of,
+            "timezone": timezone,
+            "own_url": own_url,
+            # bound, since a pattern out of a table would be compiled anew for every row
+            "legal_forms": legal_forms_pattern(rules.accounts),
+        }
         self.is_first = True
         """Nothing derived can be used: people, too, are found anew."""
         self.is_full = True
@@ -60,7 +67,8 @@ class Derivation:
         self._database = str(self.value("select current_database()")).replace('"', '""')
         self._temporary: dict[str, str] = {}
         people_rules = (rules.title_levels, rules.accounts, timezone, own_url, _models_version(), duckdb.__version__)
-        self._people_version = hashlib.sha256(repr(people_rules).encode()).hexdigest()[:16]
+        self.people_version = hashlib.sha256(repr(people_rules).encode()).hexdigest()[:16]
+        """Changes when what is known of people has to be found anew."""
 
     # -- running -----------------------------------------------------------------------------------------------------
 
@@ -111,6 +119,16 @@ class Derivation:
         """Drop the temporary tables this run made, but for some."""
         self.drop(*(name for name in list(self._temporary) if name not in but))
 
+    def build_kept(self, name: str, key: str, replaced: str) -> None:
+        """Build a model and keep it. Where nothing is kept of it yet, no table stands in between."""
+        if name not in self._emptied:
+            self.build(name)
+            self.keep(name, key, replaced)
+        elif self._exists(name):
+            self.run(f"insert into {self.main(name)} by name {model(name)}")
+        else:
+            self.run(f"create table {self.main(name)} as {model(name)}")
+
     # -- keeping -----------------------------------------------------------------------------------------------------
 
     def keep(self, name: str, key: str, replaced: str) -> None:
@@ -146,6 +164,10 @@ class Derivation:
             self.connection.execute(f"drop table if exists {self.main(name)}")
         self._emptied.update(names)
 
+    def settle(self, *names: str) -> None:
+        """Have rows of tables that were emptied replaced from now on, as those of others are: they hold some."""
+        self._emptied.difference_update(names)
+
     def add(self, name: str, query: str) -> None:
         """Add the rows of a query to a kept table."""
         self.run(f"insert into {self.main(name)} by name {query}")
@@ -174,7 +196,7 @@ class Derivation:
         """
         row = self.connection.execute(
             f"select as_of, rule_set_version, {', '.join(FACTS)} from derivation where people_version = ?",
-            [self._people_version],
+            [self.people_version],
         ).fetchone()
         if row is None or row[0] > self.as_of:
             return None
@@ -188,7 +210,7 @@ class Derivation:
         seen = [self.value(f"select coalesce(max(rowid), -1) + 1 from {self.main(table)}") for table in FACTS]
         self.connection.execute(
             f"insert into derivation values ({', '.join('?' * (3 + len(FACTS)))})",
-            [self.rules.version, self._people_version, self.as_of, *seen],
+            [self.rules.version, self.people_version, self.as_of, *seen],
         )
 
 

@@ -42,17 +42,16 @@ def derive_people(run: Derivation) -> None:
     run.scope_is_all = run.is_first
     run.make("scope_leads", "select lead_id from active_people")
     run.make_scope("scope_identities", "lead_identities")
-    run.build(*ACTIVITY)
     for table in ACTIVITY:
-        run.keep(table, "lead_id", "replaced_active")
+        run.build_kept(table, "lead_id", "replaced_active")
     run.drop(*ACTIVITY)
     if run.is_first or run.has_rows("replaced_people"):
         run.make("scope_leads", "select lead_id from changed_people")
         run.make_scope("scope_identities", "lead_identities")
-        run.build("told_attributes", "title_levels", *PEOPLE, "deals")
+        run.build("told_attributes", "title_levels")
         for table in PEOPLE:
-            run.keep(table, "lead_id", "replaced_people")
-        run.keep("deals", "source, deal_id", "deals")
+            run.build_kept(table, "lead_id", "replaced_people")
+        run.build_kept("deals", "source, deal_id", "deals")
         _find_companies(run)
     else:
         run.make("moved_leads", "select null::varchar as lead_id limit 0")
@@ -64,8 +63,7 @@ def _find_companies(run: Derivation) -> None:
     run.make(
         "old_company_keys", "select * from lead_company_keys where lead_id in (select lead_id from replaced_people)"
     )
-    run.build("lead_company_keys")
-    run.keep("lead_company_keys", "lead_id", "replaced_people")
+    run.build_kept("lead_company_keys", "lead_id", "replaced_people")
     run.drop("lead_company_keys")
     for sign in ("domain", "name"):
         run.build(f"affected_{sign}s", f"fresh_{sign}_accounts")
@@ -83,8 +81,7 @@ def _find_companies(run: Derivation) -> None:
         "old_accounts",
         "select distinct account_id from lead_accounts where lead_id in (select lead_id from moved_leads)",
     )
-    run.build("lead_accounts")
-    run.keep("lead_accounts", "lead_id", "moved_leads")
+    run.build_kept("lead_accounts", "lead_id", "moved_leads")
     run.drop("lead_accounts")
     run.drop(
         "old_company_keys", "affected_domains", "affected_names", "fresh_domain_accounts", "fresh_name_accounts",
@@ -116,6 +113,7 @@ def derive_leads(run: Derivation) -> None:
         else:
             _place_in_segments(run)
     if asks_accounts:
+        run.settle("lead_next_changes")
         _derive_account_answers(run)
         for part in _parts(run, "leads_of_touched_accounts"):
             run.report(f"segments{part}")

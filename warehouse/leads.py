@@ -45,7 +45,8 @@ blocks as (
         lead_id,
         bool_or(blocks = 'all') as is_suppressed,
         bool_or(blocks = 'marketing') as is_opted_out,
-        arg_min(reason, case when blocks = 'all' then 0 else 1 end) as suppression_reason,
+        -- of what blocks most, the first
+        arg_min(reason, (blocks != 'all', since_at, reason)) as suppression_reason,
     from lead_suppressions
     group by lead_id
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pyarrow as pa
@@ -31,32 +32,40 @@ STAGED_COLUMNS = (
 )
 """Every column of any fact, as text; empty is null. E-mail is normalised, external_id bears its space."""
 
-_TEXT_MAP = pa.map_(pa.string(), pa.string())
-
-STAGE_SCHEMA = pa.schema(
-    [
-        ("file", pa.string()),
-        ("line", pa.int64()),
-        ("record_key", pa.string()),  # the source's own id of the row
-        ("row_text", pa.string()),  # the row itself, where it has no id
-        ("fault_column", pa.string()),
-        ("fault_value", pa.string()),
-        ("fault_reason", pa.string()),
-        *((name, pa.string()) for name in STAGED_COLUMNS),
-        ("attributes", _TEXT_MAP),  # text as it is
-        ("typed_attributes", _TEXT_MAP),  # values that have to fit their field's type
-    ]
+PLACE_FIELDS = (
+    pa.field("file", pa.string()),
+    pa.field("line", pa.int64()),
+    pa.field("row_text", pa.string()),  # the row itself, where its columns do not say it all
+    pa.field("fault_column", pa.string()),
+    pa.field("fault_value", pa.string()),
+    pa.field("fault_reason", pa.string()),
 )
+"""What stands before the source's own columns in a table of rows; those are called ``c0``, ``c1`` and so on."""
 
 
 @dataclass(frozen=True)
 class TargetColumn:
-    """One of our columns that a source fills: what the source calls it and, for a lead's field, what it may hold."""
+    """One of our columns that a source fills, and how its values become ours.
+
+    A value is trimmed, translated by ``meanings``, normalised and lowered where that applies; empty becomes null.
+    """
 
     target: str
+    """A column of the staged rows, or the name of an attribute or property."""
     column: str
+    """What the source calls it."""
     type: str = "text"
     allowed: tuple[str, ...] = ()
+    is_attribute: bool = False
+    said_as: str | None = None
+    """Under which name it counts to what the row says; None: it says nothing of the row."""
+    constant: str | None = None
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    is_normalised: bool = False
+    """Whether full-width letters and digits mean the same as plain ones."""
+    is_lowered: bool = False
+    id_space: str | None = None
+    """Put before the value, with a colon."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,17 @@ class LoadPlan:
 
 
 @dataclass(frozen=True)
+class SourceRows:
+    """Rows as the source has them, under its own columns' names, each value in the type it has there."""
+
+    names: tuple[str, ...]
+    table: pa.Table | None = None
+    """``PLACE_FIELDS`` and one column for each name; or, where None,"""
+    parquet: tuple[str, ...] = ()
+    """local Parquet files that hold exactly these columns in this order, which DuckDB reads by itself."""
+
+
+@dataclass(frozen=True)
 class LoadCounts:
     """What became of the rows: read is loaded, known before, and quarantined together."""
 
@@ -83,3 +103,15 @@ class LoadCounts:
     rows_known: int = 0
     rows_quarantined: int = 0
     values_quarantined: int = 0
+    files: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Of each file, the rows without a fault and the rows with one."""
+
+    def __add__(self, other: LoadCounts) -> LoadCounts:
+        return LoadCounts(
+            self.rows_read + other.rows_read,
+            self.rows_loaded + other.rows_loaded,
+            self.rows_known + other.rows_known,
+            self.rows_quarantined + other.rows_quarantined,
+            self.values_quarantined + other.values_quarantined,
+            {**self.files, **other.files},
+        )

@@ -11,68 +11,45 @@ create or replace temp macro later(instant, microseconds) as make_timestamptz(ep
 create or replace temp macro account_name(sign) as
 'A' || translate(substr(to_base64(unhex(md5(sign))), 1, 11), '+/', '-_');
 
+-- a company's name without its legal form, spaces and marks, as names are compared; NULL where nothing is left
+create or replace temp macro company_name(given, legal_forms) as
+nullif(regexp_replace(regexp_replace(normal_form(given), legal_forms, '', 'g'), '[\s\p{P}\p{S}]+', '', 'g'), '');
+
+-- how many points the awards of a list give or take in all
+create or replace temp macro points_moved(awards) as
+coalesce(list_sum(list_transform(awards, lambda award: abs(award.points))), 0);
+
+-- the awards of a list that lie within a window before an instant
+create or replace temp macro awards_since(awards, instant, window_us) as
+list_filter(awards, lambda award: epoch_us(award.occurred_at) > epoch_us(instant) - window_us);
+
+-- an award with so many points at most
+create or replace temp macro award_up_to(award, most_points) as
+struct_update(award, points := (sign(award.points) * least(abs(award.points), most_points))::integer);
+
 -- the awards of a list that a cap lets count, with the points that do: each is measured from those that counted within
 -- the window before it
-create or replace temp macro walk_capped(awards, cap_times, cap_points, cap_window_us) as
+create or replace temp macro walk_capped(awards, cap_times, cap_points, cap_window_us) as  -- noqa: PRS
 case
     when
         len(awards) <= coalesce(cap_times, len(awards))
-        and list_sum(list_transform(awards, lambda award: abs(award.points)))
-        <= coalesce(cap_points, 9223372036854775807)
+        and points_moved(awards) <= coalesce(cap_points, 9223372036854775807)
         then awards
     else
         list_reduce(
-            list_transform(
-                awards,
-                lambda award: [
-                    struct_update(
-                        award,
-                        points := (
-                            sign(award.points) * least(abs(award.points), coalesce(cap_points, abs(award.points)))
-                        )::integer
-                    )
-                ]
-            ),
+            list_transform(awards, lambda award: [award_up_to(award, coalesce(cap_points, 9223372036854775807))]),
             lambda counted, following: case
                 when
-                    len(
-                        list_filter(
-                            counted, lambda award: epoch_us(award.occurred_at) > epoch_us(following[1].occurred_at) - cap_window_us
-                        )
-                    ) < coalesce(cap_times, 9223372036854775807)
-                    and coalesce(
-                        list_sum(
-                            list_transform(
-                                list_filter(
-                                    counted, lambda award: epoch_us(award.occurred_at) > epoch_us(following[1].occurred_at) - cap_window_us
-                                ),
-                                lambda award: abs(award.points)
-                            )
-                        ),
-                        0
-                    ) < coalesce(cap_points, 9223372036854775807)
+                    len(awards_since(counted, following[1].occurred_at, cap_window_us))
+                    < coalesce(cap_times, 9223372036854775807)
+                    and points_moved(awards_since(counted, following[1].occurred_at, cap_window_us))
+                    < coalesce(cap_points, 9223372036854775807)
                     then
                         counted || [
-                            struct_update(
+                            award_up_to(
                                 following[1],
-                                points := (
-                                    sign(following[1].points) * least(
-                                        abs(following[1].points),
-                                        coalesce(cap_points, 9223372036854775807) - coalesce(
-                                            list_sum(
-                                                list_transform(
-                                                    list_filter(
-                                                        counted,
-                                                        lambda award: epoch_us(award.occurred_at)
-                                                        > epoch_us(following[1].occurred_at) - cap_window_us
-                                                    ),
-                                                    lambda award: abs(award.points)
-                                                )
-                                            ),
-                                            0
-                                        )
-                                    )
-                                )::integer
+                                coalesce(cap_points, 9223372036854775807)
+                                - points_moved(awards_since(counted, following[1].occurred_at, cap_window_us))
                             )
                         ]
                 else counted

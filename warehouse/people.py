@@ -17,7 +17,7 @@ def find_people(run: Derivation) -> None:
     _replace_identity_facts(run)
     run.build("affected_identities", "affected_identity_facts")
     _join_identities(run)
-    run.build("fresh_lead_identities", "renamed_leads", "changed_identities")
+    run.build("fresh_lead_identities", "renamed_leads", "changed_identities", "renewed_people")
     run.make(
         "affected_leads",
         "select distinct lead_id from lead_identities where identity in (select identity from affected_identities)",
@@ -84,6 +84,13 @@ def _join_identities(run: Derivation) -> None:
 
 def _bind_visitors(run: Derivation) -> None:
     run.build("new_visitor_ties")
+    if not run.is_first:
+        run.connection.execute(
+            "delete from new_visitor_ties using visitor_ties as known"
+            " where new_visitor_ties.visitor = known.visitor and new_visitor_ties.occurred_at = known.occurred_at"
+            " and new_visitor_ties.email is not distinct from known.email"
+            " and new_visitor_ties.external_id is not distinct from known.external_id"
+        )
     run.add("visitor_ties", "select * from new_visitor_ties")
     run.build("changed_visitors", "old_visitor_bindings", "fresh_visitor_bindings", "rebound_visitors")
     run.replace("visitor_bindings", "fresh_visitor_bindings", "visitor", "changed_visitors")
@@ -92,12 +99,7 @@ def _bind_visitors(run: Derivation) -> None:
 def _find_addressees(run: Derivation) -> None:
     """Find whom sends went to that events name alone, and which addressees of mails have become leads."""
     run.build("fresh_send_addresses")
-    run.make(
-        "changed_sends",
-        "select fresh.send_id, fresh.email, known.email as old_email from fresh_send_addresses as fresh"
-        " left join send_addresses as known on fresh.send_id = known.send_id"
-        " where fresh.email is distinct from known.email",
-    )
+    run.build("changed_sends")
     run.replace("send_addresses", "fresh_send_addresses", "send_id", "fresh_send_addresses")
     run.build("known_addressees")
     run.connection.execute("delete from unknown_addressees where identity in (select identity from known_addressees)")

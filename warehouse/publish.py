@@ -7,6 +7,7 @@ of theirs holds up a run.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import yaml
 
+from rules.lead_rules import KEPT_COLUMNS
 from warehouse.connection import attach, connect, open_ledger, open_warehouse
 from warehouse.derivation import MODELS, PARAMETER
 
@@ -22,13 +24,15 @@ if TYPE_CHECKING:
 
 PUBLISHED_TABLES = (
     "leads", "lead_score_points", "segment_members", "lead_stage_changes", "lead_tier_changes", "deals",
+    "accounts", "lead_accounts",
     "segments", "stages", "tiers", "steps",
     "send_decisions", "sends", "handoffs", "handoff_decisions",
     "kpi_mail_daily", "kpi_funnel_daily", "kpi_segment_daily", "kpi_handoff_daily",
 )  # fmt: skip
 """In the order in which they are built."""
 
-_COMMENTS = Path(__file__).parent / "comments.yaml"
+COMMENTS = Path(__file__).parent / "comments.yaml"
+"""What published tables and columns hold, in words."""
 
 
 def publish(settings: Settings, as_of: datetime) -> Path:
@@ -71,15 +75,20 @@ def _build(connection: duckdb.DuckDBPyConnection, settings: Settings, as_of: dat
 
 def comment_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Say on every table and column what it holds, since analysts read that in their client."""
-    texts = yaml.safe_load(_COMMENTS.read_text(encoding="utf-8"))
+    texts = yaml.safe_load(COMMENTS.read_text(encoding="utf-8"))
     columns = connection.execute(
         "select table_name, column_name from duckdb_columns() where database_name = current_database() and not internal"
     ).fetchall()
     for table in sorted({table for table, _ in columns}):
         _comment(connection, f"table {table}", texts["tables"].get(table))
     for table, column in columns:
-        text = texts["columns"].get(f"{table}.{column}") or texts["columns"].get(column)
-        _comment(connection, f'column {table}."{column}"', text or "A field of the rule set's fields.yaml.")
+        _comment(connection, f'column {table}."{column}"', _meaning(texts["columns"], table, column))
+
+
+def _meaning(texts: Mapping[str, str], table: str, column: str) -> str | None:
+    if table == "leads" and column not in KEPT_COLUMNS | {"email"}:
+        return "A field of the rule set's fields.yaml."
+    return texts.get(f"{table}.{column}") or texts.get(column)
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, on: str, text: str | None) -> None:

@@ -58,12 +58,13 @@ def recompute(
     run = Derivation(
         connection, rules, as_of, timezone=timezone, own_url=own_url, report=on_progress or (lambda _: None)
     )
-    _derive(run)
+    derive(run)
     run.drop_all()
     return dict(connection.execute("select tier, count(*) from leads group by tier").fetchall())
 
 
-def _derive(run: Derivation) -> None:
+def derive(run: Derivation) -> None:
+    """Run the models in order, from the facts to the leads."""
     run.report("what is new")
     find_new_facts(run)
     if run.is_first:
@@ -87,8 +88,7 @@ def _derive(run: Derivation) -> None:
 
 def _note_mail_events(run: Derivation) -> None:
     """Keep what events tell of sends, and those that stop mails."""
-    run.build("send_outcomes")
-    run.keep("send_outcomes", "send_id", "temp.send_outcomes")
+    run.build_kept("send_outcomes", "send_id", "temp.send_outcomes")
     run.drop("send_outcomes")
     run.build("arrived_mail_blocks")
     run.add("mail_blocks", "select * from arrived_mail_blocks")

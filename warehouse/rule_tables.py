@@ -51,14 +51,14 @@ def _whole(rules: RuleSet) -> dict[str, Sequence[Row]]:
             {
                 "name_field": rules.accounts.name_field,
                 "number_field": rules.accounts.number_field,
-                "legal_forms": _legal_forms_pattern(rules.accounts),
+                "legal_forms": legal_forms_pattern(rules.accounts),
             }
         ],
         "rule_shared_domains": [{"domain": domain} for domain in rules.accounts.shared_domains],
     }
 
 
-def _legal_forms_pattern(accounts: Accounts) -> str:
+def legal_forms_pattern(accounts: Accounts) -> str:
     """A pattern for legal forms at either end of a name; it matches nothing where there are none.
 
     A form in Latin letters stands at the end and apart: "inc" is one in "Acme Inc.", and none in "Zinc".

@@ -109,7 +109,7 @@ def test_a_thousand_leads_ride_in_one_request_and_each_sees_its_own_values(world
         connection.execute(
             """
             insert into events
-            select 'e' || i, 'web', 'document_download', $at, $at, 'lead' || i || '@example.com', null, null, null,
+            select md5('e' || i)::uuid, 'web', 'document_download', $at, $at, 'lead' || i || '@example.com', null, null, null,
                 'guide', null, map {}
             from range(1001) as leads(i)
             """,

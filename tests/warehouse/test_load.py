@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.tasks.pulling import START, Pulling
@@ -232,3 +234,100 @@ class TestListsWithoutStamps:
     def test_what_it_says_holds_from_the_pull_on(self, pulling: Pulling) -> None:
         self.pull(pulling, 0, "a@example.com,A")
         assert pulling.rows("select occurred_at, received_at from lead_records") == [(START, START)]
+
+
+class TestParquetInPlace:
+    """DuckDB reads Parquet itself, and most rows go straight to the facts; nothing else may differ by that."""
+
+    COLUMNS = {
+        "event_type": "kind", "occurred_at": "at", "visitor": "cookie", "email": "mail", "url": "path",
+        "properties.note": "note",
+    }  # fmt: skip
+    ROWS = (
+        ("1", "page_view", "2026-04-01 09:00:00", "v1", "", "/a", ""),
+        ("2", "page_view", "2026-04-01 08:00:00+00:00", "v2", "a@example.com", "/b", "x"),
+        ("3", " page_view", "2026-04-01 09:00:01", "\u3000v3 ", " Ａ@Example.com", "/c ", "　y　z\t"),
+        ("4", "", "2026-04-01 09:00:00", "v4", "", "", ""),
+        ("5", "Page View", "2026-04-01 09:00:00", "v5", "", "", ""),
+        ("6", "page_view", "2026-02-30 09:00:00", "v6", "", "", ""),
+        ("7", "page_view", "", "v7", "", "", ""),
+        ("8", "page_view", "2026-04-01 09:00:00", "", "", "/a", ""),
+        ("9", "page_view", "2026-04-01 09:00:00", "v9", "nobody at example.com", "", ""),
+        ("10", "seminar", "２０２６-04-01 09:00:00", "v10", "B@EXAMPLE.COM", "", ""),
+        ("1", "page_view", "2026-04-01 10:00:00", "later", "", "", ""),
+        (" 2", "page_view", "2026-04-01 10:00:00", "later", "", "", ""),
+        ("6", "page_view", "2026-04-01 09:00:00", "good", "", "", ""),
+        ("", "page_view", "2026-04-01 09:00:00", "without", "", "", ""),
+        ("", "page_view", "2026-04-01 09:00:00", "without", "", "", ""),
+        ("", "page_view", "2026-04-01 09:00:00", "alone", "", "", ""),
+    )
+    NAMES = ("id", "kind", "at", "cookie", "mail", "path", "note")
+
+    def pulled(self, folder: Path, kind: str, *, has_ids: bool) -> list[object]:
+        folder.mkdir()
+        pulling = Pulling(folder)
+        path = folder / f"a.{kind}"
+        if kind == "parquet":
+            pq.write_table(pa.table(dict(zip(self.NAMES, zip(*self.ROWS, strict=True), strict=True))), path)
+        else:
+            path.write_text("\n".join(",".join(row) for row in (self.NAMES, *self.ROWS)) + "\n", encoding="utf-8")
+        columns = {**self.COLUMNS, **({"event_id": "id"} if has_ids else {})}
+        values = {"event_type": {"seminar": "seminar_signup"}}
+        pulling.sources(pulling.file_source(path, columns=columns, values=values))
+        counts = pulling.counts()
+        assert counts.rows_read == counts.rows_loaded + counts.rows_known + counts.rows_quarantined == len(self.ROWS)
+        # a header is a line, and Parquet has none
+        quarantined = [(line - (kind == "csv"), *rest) for _, line, *rest in pulling.quarantine()]
+        files = pulling.rows("select rows_loaded, rows_quarantined from files_read")
+        return [counts.rows_loaded, pulling.rows("select * from events order by event_id"), quarantined, files]
+
+    @pytest.mark.parametrize("has_ids", [True, False])
+    def test_it_loads_what_a_csv_of_the_same_rows_loads(self, pulling: Pulling, has_ids: bool) -> None:
+        parquet = self.pulled(pulling.folder / "parquet", "parquet", has_ids=has_ids)
+        assert parquet == self.pulled(pulling.folder / "csv", "csv", has_ids=has_ids)
+        assert [row[0] for row in parquet[2]] == [4, 5, 6, 7, 8, 9]
+
+    def test_files_of_several_shapes_and_odd_names_load_together(self, pulling: Pulling) -> None:
+        odd = pulling.folder / "day=[1]'s"
+        odd.mkdir()
+        stamps = [datetime(2026, 4, 1, hour, tzinfo=UTC) for hour in (1, 0)]
+        plain = pa.table({"id": [1, 2], "cookie": ["a", "b"], "at": pa.array(stamps, pa.timestamp("us", "UTC"))})
+        naive = pa.table(
+            {"filename": ["x"], "at": pa.array([datetime(2026, 4, 1, 9)]), "cookie": ["c"], "id": ["1.50"]}
+        )
+        pq.write_table(plain, odd / "1.parquet")
+        pq.write_table(plain.slice(1), odd / "2.parquet")
+        pq.write_table(naive, odd / "3.parquet")
+        columns = {"event_id": "id", "visitor": "cookie", "occurred_at": "at"}
+        pulling.sources(pulling.file_source(f"{pulling.folder}/day=*/*.parquet", columns=columns))
+        counts = pulling.counts()
+        assert (counts.rows_loaded, counts.rows_known) == (3, 1)
+        assert pulling.rows("select visitor, occurred_at from events order by visitor") == [
+            ("a", stamps[0]), ("b", stamps[1]), ("c", stamps[1]),
+        ]  # fmt: skip
+        assert pulling.rows("select parse_filename(path), rows_loaded from files_read order by all") == [
+            ("1.parquet", 2), ("2.parquet", 1), ("3.parquet", 1),
+        ]  # fmt: skip
+        assert pulling.counts(1).rows_read == 0
+
+    def test_a_stamp_beyond_all_calendars_goes_to_quarantine(self, pulling: Pulling) -> None:
+        stamps = pa.array([2**62, 1_775_000_000_000_000], pa.timestamp("us", "UTC"))
+        path = pulling.folder / "a.parquet"
+        pq.write_table(pa.table({"cookie": ["a", "b"], "at": stamps}), path)
+        pulling.sources(pulling.file_source(path, columns={"visitor": "cookie", "occurred_at": "at"}))
+        counts = pulling.counts()
+        assert (counts.rows_loaded, counts.rows_quarantined) == (1, 1)
+        assert [row[:3] for row in pulling.quarantine()] == [("a.parquet", 1, "at")]
+
+    def test_a_file_that_is_damaged_within_loads_nothing(self, pulling: Pulling) -> None:
+        path = pulling.folder / "a.parquet"
+        cookies = [f"visitor {number}" for number in range(5000)]
+        table = pa.table({"cookie": cookies, "at": ["2026-04-01"] * 5000})
+        pq.write_table(table, path, compression="zstd", use_dictionary=False)
+        content = bytearray(path.read_bytes())
+        content[100:2000] = b"\x00" * 1900
+        path.write_bytes(content)
+        pulling.sources(pulling.file_source(path, columns={"visitor": "cookie", "occurred_at": "at"}))
+        assert "a.parquet cannot be read to the end" in str(pulling.pull_one().error)
+        assert pulling.rows("select count(*) from events") == [(0,)]
+        assert pulling.rows("select count(*) from files_read") == [(0,)]

@@ -9,11 +9,12 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 
 from tests.facts import START, add_consent, add_event, add_lead, at
 from tests.rule_sets import CASE_STUDY, DOWNLOAD, rule_set, step
 from tests.world import World, stand_in
-from warehouse.publish import PUBLISHED_TABLES, publish
+from warehouse.publish import COMMENTS, PUBLISHED_TABLES, publish
 
 THANKS = step("thanks", DOWNLOAD, segment="everyone", cta=CASE_STUDY, cta_label="事例集DL")
 PLAIN = step("plain", CASE_STUDY, segment="everyone", delay=timedelta(days=1))
@@ -134,9 +135,20 @@ def test_every_table_and_column_says_what_it_holds(published: duckdb.DuckDBPyCon
         rows(published, "select table_name, column_name from duckdb_columns() where not internal and comment is null")
         == []
     )
-    fields = {field.id for field in RULES.fields}
-    generic = rows(published, "select distinct column_name from duckdb_columns() where comment like 'A field of%'")
-    assert {name for (name,) in generic} <= fields
+    generic = rows(published, "select table_name, column_name from duckdb_columns() where comment like 'A field of%'")
+    assert set(generic) == {("leads", field.id) for field in RULES.fields if not field.system and field.id != "email"}
+
+
+def test_nothing_is_said_of_a_table_or_column_that_is_not_there(published: duckdb.DuckDBPyConnection) -> None:
+    texts = yaml.safe_load(COMMENTS.read_text(encoding="utf-8"))
+    columns = rows(published, "select table_name, column_name from duckdb_columns() where not internal")
+    assert texts["tables"].keys() == {table for table, _ in columns}
+    special = {f"{table}.{column}" for table, column in columns} & texts["columns"].keys()
+    fields = {("leads", field.id) for field in RULES.fields if not field.system and field.id != "email"}
+    plain = {
+        column for table, column in columns if f"{table}.{column}" not in special and (table, column) not in fields
+    }
+    assert texts["columns"].keys() == special | plain
 
 
 def test_no_address_is_published_but_in_leads(published: duckdb.DuckDBPyConnection) -> None:

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from rules.lead_rules import KEPT_COLUMNS
-from rules.models import Group
+from rules.models import Group, ScoringRule, Selector
 from settings import Settings
 from tests.facts import START, add_consent, add_event, add_lead, add_suppression, at
 from tests.rule_sets import rule_set
@@ -230,8 +230,10 @@ def test_a_won_deal_that_is_edited_is_one_win(warehouse) -> None:
     head(warehouse, "a@example.com")
     for day in (9, 5):
         add_event(warehouse, "deal_won", at(day), email="a@example.com", deal_id="D1")
-    recompute(warehouse, rule_set(), at(10))
+    won = ScoringRule(id="won", label="受注", on=Selector(event="deal_won"), points=50)
+    recompute(warehouse, rule_set(scoring=(won,)), at(10))
     assert rows(warehouse, "select occurred_at from lead_behaviours where is_counted") == [(at(5),)]
+    assert rows(warehouse, "select occurred_at, points from lead_score_points") == [(at(5), 50)]
 
 
 def test_columns_the_engine_keeps_are_refused_as_fields(warehouse) -> None:
@@ -242,3 +244,35 @@ def test_columns_the_engine_keeps_are_refused_as_fields(warehouse) -> None:
         name for (name,) in rows(warehouse, "select column_name from duckdb_columns() where table_name = 'leads'")
     }
     assert columns - {field.id for field in rules.fields if not field.system} <= KEPT_COLUMNS
+
+
+def test_what_a_limit_of_the_score_takes_or_gives_is_a_row_of_its_own(warehouse) -> None:
+    rules = rule_set(
+        scoring=(
+            ScoringRule(id="download", label="資料DL", on=Selector(event="document_download"), points=80),
+            ScoringRule(id="bounce", label="不達", on=Selector(event="mail_bounce"), points=-30),
+        ),
+        minimum_score=0,
+        maximum_score=100,
+    )
+    for name in ("low", "high"):
+        head(warehouse, f"{name}@example.com")
+    add_event(warehouse, "mail_bounce", at(1), email="low@example.com")
+    for day in (2, 3):
+        add_event(warehouse, "document_download", at(day), email="high@example.com", asset="guide")
+    recompute(warehouse, rules, at(10))
+    points = """
+        select email, rule, points, points_given, occurred_at
+        from lead_score_points join leads using (lead_id) order by email, occurred_at, points desc
+    """
+    assert rows(warehouse, points) == [
+        ("high@example.com", "download", 80, 80, at(2)),
+        ("high@example.com", "download", 80, 80, at(3)),
+        ("high@example.com", "maximum_score", -60, -60, at(3)),
+        ("low@example.com", "minimum_score", 30, 30, at(1)),
+        ("low@example.com", "bounce", -30, -30, at(1)),
+    ]
+    assert rows(warehouse, "select email, score from leads order by email") == [
+        ("high@example.com", 100),
+        ("low@example.com", 0),
+    ]

@@ -1,21 +1,25 @@
 -- One row per company that any lead belongs to now: its signs, its leads, and the sum of their scores.
 -- key: account_id
 -- from: touched_accounts, lead_accounts, lead_company_keys, leads, lead_attributes, rule_accounts
-with members as (
+with in_touched as materialized (
+    select account_id, lead_id
+    from lead_accounts
+    where valid_to = timestamptz 'infinity' and account_id in (select account_id from touched_accounts)
+),
+
+members as (
     select
-        lead_accounts.account_id,
-        lead_accounts.lead_id,
+        in_touched.account_id,
+        in_touched.lead_id,
         keys.number,
         keys.domain,
         keys.valid_from,
         lead_attributes.attributes[rule_accounts.name_field] as name,
-    from lead_accounts
-    semi join touched_accounts using (account_id)
+    from in_touched
     inner join lead_company_keys as keys
-        on lead_accounts.lead_id = keys.lead_id and keys.valid_to = timestamptz 'infinity'
-    left join lead_attributes on lead_accounts.lead_id = lead_attributes.lead_id
+        on in_touched.lead_id = keys.lead_id and keys.valid_to = timestamptz 'infinity'
+    left join lead_attributes on in_touched.lead_id = lead_attributes.lead_id
     cross join rule_accounts
-    where lead_accounts.valid_to = timestamptz 'infinity'
 )
 
 select

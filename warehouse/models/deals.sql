@@ -23,5 +23,8 @@ select
 from owned
 where
     (source, deal_id) in (select (source, deal_id) from new_deal_records)
-    or (source, deal_id) in (select (source, deal_id) from owned where lead_id in (select lead_id from replaced_people))
+    or (source, deal_id) in (
+        select (known.source, known.deal_id) from owned as known
+        where known.lead_id in (select lead_id from replaced_people)
+    )
 group by source, deal_id

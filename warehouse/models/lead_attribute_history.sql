@@ -56,6 +56,8 @@ select
     field,
     value,
     valid_from,
-    coalesce(lead(valid_from) over (partition by lead_id, field order by valid_from), timestamptz 'infinity') as valid_to,
+    coalesce(
+        lead(valid_from) over (partition by lead_id, field order by valid_from), timestamptz 'infinity'
+    ) as valid_to,
     source,
 from changes

@@ -13,13 +13,7 @@ with numbers as (
 names as (
     select
         value,
-        nullif(
-            regexp_replace(
-                regexp_replace(normal_form(value), (select legal_forms from rule_accounts), '', 'g'),
-                '[\s\p{P}\p{S}]+', '', 'g'
-            ),
-            ''
-        ) as name,
+        company_name(value, $legal_forms) as name,
     from (
         select distinct value from lead_attribute_history
         where field = (select name_field from rule_accounts)

@@ -25,14 +25,9 @@ limited as (
     select
         summed.lead_id,
         summed.changed_at,
-        greatest(
-            least(points_given, coalesce(limits.maximum_score, points_given)),
-            coalesce(limits.minimum_score, points_given)
-        ) as score,
-        greatest(
-            least(points_given - change, coalesce(limits.maximum_score, points_given - change)),
-            coalesce(limits.minimum_score, points_given - change)
-        ) as score_before,
+        -- a limit that is not set is passed over
+        greatest(least(points_given, limits.maximum_score), limits.minimum_score) as score,
+        greatest(least(points_given - change, limits.maximum_score), limits.minimum_score) as score_before,
         summed.cause_event_id,
         summed.cause,
     from summed

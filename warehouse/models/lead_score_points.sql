@@ -54,16 +54,21 @@ awards as (
 limited as (
     select
         awards.lead_id,
-        case when sum(awards.points) > any_value(scores.score) then 'maximum_score' else 'minimum_score' end as rule,
-        any_value(scores.score) - sum(awards.points)::integer as points,
+        -- a score that a limit held at nothing all along never changed
+        case
+            when sum(awards.points) > coalesce(any_value(scores.score), 0) then 'maximum_score'
+            else 'minimum_score'
+        end as rule,
+        coalesce(any_value(scores.score), 0) - sum(awards.points)::integer as points,
         max(awards.occurred_at) as occurred_at,
     from awards
     left join (
         select lead_id, sum(points)::integer as score from lead_score_changes group by lead_id
     ) as scores on awards.lead_id = scores.lead_id
-    where exists (
-        select 1 from rule_score_limits where minimum_score is not null or maximum_score is not null
-    )
+    where
+        exists (
+            select 1 from rule_score_limits where minimum_score is not null or maximum_score is not null
+        )
     group by awards.lead_id
     having coalesce(any_value(scores.score), 0) != sum(awards.points)
 )

@@ -6,7 +6,7 @@
 with forward_only as (
     select *
     from stage_moves
-    anti join (select lead_id from stage_moves where is_back) as moved_back using (lead_id)
+    anti join (select moves.lead_id from stage_moves as moves where moves.is_back) as moved_back using (lead_id)
 ),
 
 furthest as (
@@ -35,7 +35,7 @@ advances as (
 walked as (
     select
         lead_id,
-        list_reduce(
+        list_reduce(  -- noqa: PRS
             list_transform(
                 list(
                     {
@@ -64,7 +64,7 @@ walked as (
             end
         ) as moves,
     from stage_moves
-    semi join (select lead_id from stage_moves where is_back) as moved_back using (lead_id)
+    semi join (select moves.lead_id from stage_moves as moves where moves.is_back) as moved_back using (lead_id)
     group by lead_id
 ),
 

@@ -28,6 +28,15 @@ with told as (
     group by send_id
 ),
 
+known as (
+    -- found by their key alone, before the rest of their rows is read
+    select *
+    from send_outcomes
+    where rowid in (
+        select known.rowid from send_outcomes as known where known.send_id in (select told.send_id from told)
+    )
+),
+
 laid_over as (
     select
         told.send_id,
@@ -41,7 +50,7 @@ laid_over as (
         least(told.unsubscribed_at, known.unsubscribed_at) as unsubscribed_at,
         least(told.complained_at, known.complained_at) as complained_at,
     from told
-    left join send_outcomes as known on told.send_id = known.send_id
+    left join known on told.send_id = known.send_id
 )
 
 select

@@ -1,5 +1,5 @@
 -- Adds one event per deal, state it came to (created, won, lost) and stamp: so the order of arrival changes nothing.
--- A later edit of a won deal is no second win: lead_events counts the earliest.
+-- A later edit of a won deal is no second win: lead_behaviours counts the earliest.
 -- from: load_stage, events
 insert into events by name
 with candidates as (

@@ -21,10 +21,51 @@ case
     else timezone(timezone_, try_cast(text_ as timestamp))
 end;
 
+-- DuckDB's earliest and latest instants are beyond what anybody means
+create or replace temp macro load_is_stamp(stamp) as
+stamp between timestamptz '0001-01-02 00:00:00+00' and timestamptz '9999-12-31 00:00:00+00';
+
 create or replace temp macro load_number_text(given) as
 case
     when regexp_matches(given, '^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$') then replace(given, ',', '')
     else given
+end;
+
+-- a whole number has no fraction to show, and what is no number is nothing
+create or replace temp macro load_number_shown(given) as
+case
+    when isnan(given) then null
+    when given = trunc(given) and abs(given) < 1e15 then cast(cast(given as bigint) as varchar)
+    else cast(given as varchar)
+end;
+
+-- White space as Unicode has it, and ASCII's separators.
+set variable load_spaces = (
+    select string_agg(chr(code), '')
+    from
+        unnest([
+            9, 10, 11, 12, 13, 28, 29, 30, 31, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200,
+            8201, 8202, 8232, 8233, 8239, 8287, 12288
+        ]) as spaces(code)
+);
+
+-- Looking at the two ends is much quicker than trimming, and few values need that. A look at an empty text says yes.
+create or replace temp macro load_may_have_space_around(given) as
+greatest(contains(getvariable('load_spaces'), right(given, 1)), contains(getvariable('load_spaces'), left(given, 1)));
+
+create or replace temp macro load_has_space_around(given) as given != '' and load_may_have_space_around(given);
+
+create or replace temp macro load_trim(given) as
+case
+    when load_has_space_around(given) then trim(given, getvariable('load_spaces'))
+    else given
+end;
+
+-- full-width letters and digits as plain ones; what is ASCII alone is plain
+create or replace temp macro load_normal(given) as
+case
+    when strlen(given) = length(given) then given
+    else load_trim(load_nfkc(given))
 end;
 
 create or replace temp macro load_boolean(given) as
@@ -37,6 +78,16 @@ create or replace temp macro load_is_address(given) as
 length(given) <= 254
 and regexp_matches(
     given, '^[^\s@<>()\[\]",;:\\]{1,64}@([\p{L}\p{N}]([\p{L}\p{N}-]*[\p{L}\p{N}])?\.)+[\p{L}\p{N}-]{2,}$'
+);
+
+-- What needs no closer look: no address, or one in plain letters.
+create or replace temp macro load_is_plain_address(given) as
+given is null
+or (
+    length(given) <= 254
+    and regexp_full_match(
+        given, '[a-z0-9.!#$%&''*+/=?^_`{|}~-]{1,64}@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}'
+    )
 );
 
 create or replace temp macro load_fault(target_, column_name_, value_, reason_) as

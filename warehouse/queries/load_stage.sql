@@ -41,8 +41,8 @@ parsed as (
 ordered as (
     select
         parsed.* exclude (parsed_at, parsed_created_at),
-        case when isfinite(parsed.parsed_at) then parsed.parsed_at end as stamped_at,
-        case when isfinite(parsed.parsed_created_at) then parsed.parsed_created_at end as created_at,
+        case when load_is_stamp(parsed.parsed_at) then parsed.parsed_at end as stamped_at,
+        case when load_is_stamp(parsed.parsed_created_at) then parsed.parsed_created_at end as created_at,
         coalesce(ordinals.ordinal, 1) as ordinal,
     from parsed
     left join ordinals on parsed.row_number = ordinals.row_number

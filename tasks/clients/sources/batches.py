@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -61,7 +61,7 @@ def as_text(value: Any) -> str | None:
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, datetime):
-        return value.isoformat(sep=" ")
+        return _stamp_text(value)
     if isinstance(value, (date, time)):
         return value.isoformat()
     if isinstance(value, (bytes, bytearray, memoryview)):
@@ -75,3 +75,10 @@ def as_text(value: Any) -> str | None:
     if isinstance(value, (list, tuple, dict)):
         return json.dumps(value, ensure_ascii=False, sort_keys=True, default=as_text)
     return str(value)
+
+
+def _stamp_text(stamp: datetime) -> str:
+    """Return a stamp as DuckDB writes it: a row that is read in bulk one time and not another stays the same row."""
+    is_aware = stamp.tzinfo is not None
+    text = (stamp.astimezone(UTC) if is_aware else stamp).replace(tzinfo=None).isoformat(sep=" ")
+    return (text.rstrip("0") if "." in text else text) + ("+00" if is_aware else "")

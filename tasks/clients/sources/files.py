@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import pyarrow as pa
 from fsspec.implementations.local import LocalFileSystem
 
 from tasks.clients.sources.access_logs import read_access_log
@@ -16,9 +17,10 @@ from tasks.clients.sources.csv_files import read_csv
 from tasks.clients.sources.errors import SourceError, safe_text
 from tasks.clients.sources.json_files import read_jsonl
 from tasks.clients.sources.models import Source
-from tasks.clients.sources.parquet_files import read_parquet
+from tasks.clients.sources.parquet_files import look_into_parquet, read_parquet
 from tasks.clients.sources.sendgrid_events import read_sendgrid_events
 from tasks.clients.sources.xlsx_files import read_xlsx
+from warehouse.load_schema import SourceRows
 
 _READERS: dict[str | None, Callable[[Source, Any, str], Iterator[RawBatch]]] = {
     "csv": read_csv,
@@ -38,9 +40,16 @@ class FileReader:
         self._known = known
         self._key = key
         self.fingerprints: dict[str, str] = {}
+        self.rows_in_place = 0
+        self._in_place: dict[pa.Schema, list[str]] = {}
+
+    @property
+    def in_place(self) -> tuple[SourceRows, ...]:
+        """The Parquet files that DuckDB reads by itself, those of the same columns together."""
+        return tuple(SourceRows(tuple(schema.names), parquet=tuple(paths)) for schema, paths in self._in_place.items())
 
     def batches(self) -> Iterator[RawBatch]:
-        """Yield the rows of every file that is not known in its present state.
+        """Yield the rows of every file that is not known in its present state and is not read in place.
 
         Raises:
             SourceError: A file is missing or cannot be read.
@@ -52,6 +61,11 @@ class FileReader:
                 if self._known.get(path) == fingerprint:
                     continue
                 self.fingerprints[path] = fingerprint
+                if self._source.format == "parquet" and isinstance(filesystem, LocalFileSystem):
+                    schema, rows = look_into_parquet(self._source, path)
+                    self._in_place.setdefault(schema, []).append(path)
+                    self.rows_in_place += rows
+                    continue
                 yield from self._read(filesystem, path)
         except FileNotFoundError:
             raise self._error(f"{path} does not exist", "check 'path' and whether the export ran") from None

@@ -1,4 +1,4 @@
-"""Reads Parquet by bounded batches of columns; nothing goes through Python row by row."""
+"""Reads Parquet: on this machine DuckDB does, straight from the file; from elsewhere it comes in bounded batches."""
 
 from __future__ import annotations
 
@@ -14,6 +14,21 @@ from tasks.clients.sources.columns import check_columns
 from tasks.clients.sources.errors import SourceError, safe_text
 from tasks.clients.sources.models import Source
 from tasks.clients.sources.text_files import open_binary
+
+
+def look_into_parquet(source: Source, path: str) -> tuple[pa.Schema, int]:
+    """Return the columns of a file on this machine, and how many rows it has.
+
+    Raises:
+        SourceError: The file is no Parquet, or a mapped column is missing.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            schema, rows = file.schema_arrow.remove_metadata(), file.metadata.num_rows
+    except pa.ArrowInvalid as error:
+        raise _broken(source, path, error) from error
+    check_columns(source, path, schema.names)
+    return schema, rows
 
 
 def read_parquet(source: Source, filesystem: Any, path: str) -> Iterator[RawBatch]:
@@ -36,8 +51,12 @@ def read_parquet(source: Source, filesystem: Any, path: str) -> Iterator[RawBatc
                 yield RawBatch(columns, range(line, line + batch.num_rows), path)
                 line += batch.num_rows
         except pa.ArrowInvalid as error:
-            what = f"{path} is not a whole Parquet file ({safe_text(str(error))})"
-            raise SourceError(source.name, what, "write it anew; put it in place by renaming it") from error
+            raise _broken(source, path, error) from error
+
+
+def _broken(source: Source, path: str, error: Exception) -> SourceError:
+    what = f"{path} is not a whole Parquet file ({safe_text(str(error))})"
+    return SourceError(source.name, what, "write it anew; put it in place by renaming it")
 
 
 def _text(column: pa.Array) -> pa.Array:

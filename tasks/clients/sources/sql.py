@@ -7,13 +7,17 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from rules.hints import did_you_mean, listed
 from tasks.clients.sources.batches import BATCH_ROWS, RawBatch, text_array
+from tasks.clients.sources.bulk_sql import BulkQuery, NotInBulkError, is_in_bulk, read_in_bulk
 from tasks.clients.sources.errors import SourceError, safe_text
 from tasks.clients.sources.models import Source
+from tasks.clients.sources.staging import needed_columns
 from tasks.clients.sources.watermarks import Cursor, Watermark
 
 _DEFAULT_LOOKBACK = timedelta(minutes=10)
@@ -24,8 +28,11 @@ _CONNECT_TIMEOUT_SECONDS = 10
 class SqlReader:
     """One reading of an ``sql`` source. ``watermark`` is how far it got, once the batches are through."""
 
-    def __init__(self, source: Source, stored: str | None, as_of: datetime, zone: tzinfo) -> None:
+    def __init__(
+        self, source: Source, stored: str | None, as_of: datetime, zone: tzinfo, *, is_in_bulk: bool = True
+    ) -> None:
         self._source = source
+        self._may_be_in_bulk = is_in_bulk
         self._stored = Watermark.parse(stored) if stored else None
         self._as_of = as_of
         self._zone = zone
@@ -44,8 +51,12 @@ class SqlReader:
 
         Raises:
             SourceError: The database is down, the query fails, or a mapped column is not in its result.
+            NotInBulkError: It has to be read by another reader that is told not to read in bulk.
         """
         url = self._url()
+        if self._may_be_in_bulk and is_in_bulk(url):
+            yield from self._bulk_batches(url)
+            return
         secrets = (url.password or "", url.username or "", *_query_values(url))
         try:
             engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool, **_connect_options(url))
@@ -69,6 +80,22 @@ class SqlReader:
             raise self._error(
                 what, "check that it is up, that the URL's variable is right, and run the query by hand"
             ) from None  # the driver's own error holds the URL and the rows
+
+    def _bulk_batches(self, url: sqlalchemy.URL) -> Iterator[RawBatch]:
+        since = self._since(url) if self._source.cursor else None
+        query = BulkQuery(url, self._source.query, since, self._source.cursor, self._needed)
+        line = 1
+        for batch in read_in_bulk(query):
+            columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+            if self._source.cursor:
+                self._note_greatest(_greatest(columns[self._source.cursor]))
+            yield RawBatch(columns, range(line, line + batch.num_rows))
+            line += batch.num_rows
+
+    def _needed(self, names: list[str]) -> list[str]:
+        if not {*self._source.columns.values(), *filter(None, [self._source.cursor])} <= set(names):
+            raise NotInBulkError("columns")
+        return needed_columns(self._source, names)
 
     def _url(self) -> sqlalchemy.URL:
         url = sqlalchemy.make_url(self._source.url.get_secret_value())
@@ -108,15 +135,24 @@ class SqlReader:
         values = dict(zip(names, zip(*rows, strict=True), strict=True))
         if self._source.cursor:
             for kind in {type(value) for value in values[self._source.cursor]} - {type(None)}:
-                greatest = max(value for value in values[self._source.cursor] if type(value) is kind)
-                watermark = Watermark.of(greatest)
-                if watermark is not None and watermark.is_after(self._greatest):
-                    self._greatest = watermark
+                self._note_greatest(max(value for value in values[self._source.cursor] if type(value) is kind))
         columns = {name: text_array(column) for name, column in values.items()}
         return RawBatch(columns, range(line, line + len(rows)))
 
+    def _note_greatest(self, value: object) -> None:
+        watermark = Watermark.of(value)
+        if watermark is not None and watermark.is_after(self._greatest):
+            self._greatest = watermark
+
     def _error(self, what: str, todo: str) -> SourceError:
         return SourceError(self._source.name, what, todo)
+
+
+def _greatest(values: pa.Array) -> object:
+    try:
+        return pc.min_max(values)["max"].as_py()
+    except (OverflowError, ValueError, pa.ArrowException):  # PostgreSQL's infinity, or a type that has no order
+        raise NotInBulkError("cursor") from None
 
 
 def _connect_options(url: sqlalchemy.URL) -> dict[str, Any]:

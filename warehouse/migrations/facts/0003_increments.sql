@@ -15,6 +15,7 @@ create table send_records (
 );
 comment on table send_records is 'One mail that left, as the ledger has it; each also stands in events as mail_sent.';
 
+-- Whoever removes facts has to empty this, so that everything is derived anew.
 create table derivation (
     rule_set_version varchar not null,
     people_version varchar not null,
@@ -26,15 +27,13 @@ create table derivation (
     suppression_records bigint not null,
     send_records bigint not null
 );
-comment on table derivation is
-    'What the derived tables were made of: rules, settings, instant, and how many rows of each table of facts. Whoever
-    removes facts has to empty it, so that everything is derived anew.';
+comment on table derivation is 'What the derived tables were made of, down to how many rows of each table of facts.';
 
 create table passive_event_types (event_type varchar);
 comment on table passive_event_types is 'Events that happen to a lead or a mail and are no act of the lead.';
 insert into passive_event_types values
-    ('mail_sent'), ('mail_processed'), ('mail_delivered'), ('mail_bounce'), ('mail_dropped'), ('mail_deferred'),
-    ('deal_created'), ('deal_won'), ('deal_lost');
+('mail_sent'), ('mail_processed'), ('mail_delivered'), ('mail_bounce'), ('mail_dropped'), ('mail_deferred'),
+('deal_created'), ('deal_won'), ('deal_lost');
 
 delete from rule_set;
 drop table rule_scoring;
@@ -42,8 +41,8 @@ drop table rule_stage_entries;
 drop table rule_steps;
 drop table rule_sales_actions;
 
--- Spans of time that models add to instants are microseconds: numbers are added a hundred times faster than intervals of
--- a calendar.
+-- Spans of time that models add to instants are microseconds: numbers are added a hundred times faster than intervals
+-- of a calendar.
 alter table rule_set rename column page_view_window to page_view_window_us;
 alter table rule_set alter page_view_window_us set data type bigint using 0;
 
@@ -87,7 +86,9 @@ create table rule_score_limits (minimum_score integer, maximum_score integer);
 -- every way in which an award moves a score
 create table rule_score_causes (cause smallint, rule varchar, what varchar);
 
-create table rule_stage_entries (entry smallint, stage varchar, position integer, behaviour smallint, condition varchar, cause varchar);
+create table rule_stage_entries (
+    entry smallint, stage varchar, position integer, behaviour smallint, condition varchar, cause varchar
+);
 create table rule_fall_backs (
     fall_back varchar, label varchar, position integer, leaving integer[], behaviour smallint, condition varchar
 );

@@ -26,6 +26,8 @@ select question, account_id, instant, sum(change)::integer as change
 from (
     select question, account_id, occurred_at as instant, 1 as change from acts
     union all
-    select question, account_id, later(occurred_at, lookback_us) as instant, -1 as change from acts where lookback_us is not null
+    select question, account_id, later(occurred_at, lookback_us) as instant, -1 as change
+    from acts
+    where lookback_us is not null
 )
 group by question, account_id, instant

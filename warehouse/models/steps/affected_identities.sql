@@ -16,4 +16,9 @@ from named
 union
 select identity, kind, value
 from lead_identities
-where lead_id in (select lead_id from lead_identities where identity in (select identity from named))
+where
+    lead_id in (
+        select known.lead_id
+        from lead_identities as known
+        where known.identity in (select named.identity from named)
+    )

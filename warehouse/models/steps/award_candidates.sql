@@ -12,12 +12,15 @@ with matched as (
         rule_scoring.once_per,
     from lead_behaviours
     inner join rule_scoring on lead_behaviours.behaviour = rule_scoring.behaviour
-    -- is_counted is what "once a send" and "once a window" mean; a rule that pays every event takes all but machines'
-    -- and the clicks of those who opt out
+    -- is_counted is what "once a send" and "once a window" mean; a rule that pays every event takes all but machines',
+    -- the clicks of those who opt out, and edits of a deal that was won before
     where
         not lead_behaviours.is_machine
         and not lead_behaviours.is_opt_out_click
-        and (lead_behaviours.is_counted or rule_scoring.once_per in ('event', 'lead'))
+        and (
+            lead_behaviours.is_counted
+            or (rule_scoring.once_per in ('event', 'lead') and lead_behaviours.deal is null)
+        )
 )
 
 select lead_id, rule, event_id, occurred_at, points, send_id

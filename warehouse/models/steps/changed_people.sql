@@ -1,8 +1,9 @@
 -- One row per lead of whom facts other than behaviour may say something new: its identities, fields, deals, consents or
 -- blocks.
 -- key: lead_id
--- from: fresh_lead_identities, lead_identities, send_addresses, new_lead_records, new_deal_records, deal_records,
---       arrived_consent_records, arrived_suppression_records, arrived_events
+-- from: renewed_people, lead_identities, send_addresses, new_lead_records, new_deal_records, deal_records,
+--       arrived_consent_records, new_consent_records, arrived_suppression_records, arrived_events, new_events,
+--       changed_sends, mail_blocks
 with named as (
     select email, external_id from new_lead_records
     union all
@@ -10,7 +11,10 @@ with named as (
     select email, external_id from deal_records
     where (source, deal_id) in (select (source, deal_id) from new_deal_records)
     union all
+    -- a withdrawal holds as soon as it is known of, a grant from its own stamp on
     select email, external_id from arrived_consent_records
+    union all
+    select email, external_id from new_consent_records
     union all
     select email, external_id from arrived_suppression_records
     union all
@@ -18,10 +22,18 @@ with named as (
     select coalesce(arrived_events.email, send_addresses.email) as email, arrived_events.external_id
     from arrived_events
     left join send_addresses on arrived_events.send_id = send_addresses.send_id
-    where arrived_events.event_type in ('mail_unsubscribe', 'mail_spam_report', 'mail_bounce', 'mail_resubscribe')
+    where arrived_events.event_type in ('mail_unsubscribe', 'mail_spam_report', 'mail_bounce')
+    union all
+    select email, null as external_id from new_events
+    where event_type = 'mail_resubscribe'
+    union all
+    -- whom an opt-out that names a send alone was told of by, and who it is thought to be of now
+    select unnest([email, old_email]) as email, null as external_id
+    from changed_sends
+    where send_id in (select send_id from mail_blocks)
 )
 
-select lead_id from fresh_lead_identities
+select lead_id from renewed_people
 union
 select lead_id from lead_identities
 where

@@ -63,7 +63,10 @@ reached as (
         behaviours.lead_id,
         behaviours.occurred_at as from_at,
         later(
-            lag(behaviours.occurred_at, questions.at_least - 1) over by_time, questions.lookback_us
+            lag(behaviours.occurred_at, questions.at_least - 1) over (
+                partition by questions.question, behaviours.lead_id order by behaviours.occurred_at, behaviours.event_id
+            ),
+            questions.lookback_us
         ) as to_at,
     from lead_behaviours as behaviours
     inner join questions on behaviours.behaviour = questions.behaviour
@@ -71,9 +74,6 @@ reached as (
         questions.lookback_us is not null and questions.at_least > 1
         and not behaviours.is_machine and not behaviours.is_opt_out_click
         and (behaviours.is_counted or questions.is_any)
-    window by_time as (
-        partition by questions.question, behaviours.lead_id order by behaviours.occurred_at, behaviours.event_id
-    )
     qualify to_at > from_at
 ),
 

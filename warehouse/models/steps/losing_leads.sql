@@ -19,13 +19,21 @@ with moved_visits as (
 ),
 
 moved_sends as (
-    -- whoever a send was thought to have gone to, or else whose browser answered it
-    select coalesce(by_send.lead_id, visitor_bindings.lead_id) as lead_id
+    select
+        events.visitor,
+        changed_sends.old_email,
     from events_to_place as events
     inner join changed_sends on events.send_id = changed_sends.send_id
-    left join lead_identities as by_send on changed_sends.old_email = by_send.value and by_send.kind = 'email'
-    left join visitor_bindings on events.visitor = visitor_bindings.visitor
     where events.email is null and events.external_id is null
+),
+
+moved_answers as (
+    -- whoever a send was thought to have gone to, or else whose browser answered it
+    select lead_id from lead_identities
+    where kind = 'email' and value in (select old_email from moved_sends)
+    union
+    select lead_id from visitor_bindings
+    where visitor in (select visitor from moved_sends)
 ),
 
 moved_mails as (
@@ -38,6 +46,6 @@ moved_mails as (
 
 select lead_id from moved_visits where lead_id is not null
 union
-select lead_id from moved_sends where lead_id is not null
+select lead_id from moved_answers
 union
 select lead_id from moved_mails

@@ -41,8 +41,36 @@ spans as (
         ) as to_at,
     from acts
     where which = 'last'
+),
+
+edges as (
+    -- where the last time is asked for from its very instant on, one span goes on in the next
+    select
+        question,
+        lead_id,
+        from_at,
+        to_at,
+        coalesce(lag(to_at) over by_time < from_at, true) as is_first,
+        coalesce(lead(from_at) over by_time > to_at, true) as is_last,
+    from spans
+    where from_at < to_at
+    window by_time as (partition by question, lead_id order by from_at)
+    qualify is_first or is_last
+),
+
+merged as (
+    select
+        question,
+        lead_id,
+        from_at,
+        case
+            when is_last then to_at
+            else lead(to_at) over (partition by question, lead_id order by from_at)
+        end as to_at,
+        is_first,
+    from edges
 )
 
 select question, lead_id, from_at, to_at
-from spans
-where from_at < to_at
+from merged
+where is_first

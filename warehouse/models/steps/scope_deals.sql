@@ -19,13 +19,18 @@ in_scope as (
     -- a deal may have passed from one person to another
     select *
     from owned
-    where deal in (select deal from owned where lead_id in (select lead_id from scope_identities))
+    where
+        deal in (
+            select named.deal
+            from owned as named
+            where named.lead_id in (select scope_identities.lead_id from scope_identities)
+        )
 ),
 
 ordered as (
     select
         *,
-        status is distinct from lag(status) over by_time as is_new_status,
+        coalesce(status != lag(status) over by_time, true) as is_new_status,
         coalesce(lead(occurred_at) over by_time, timestamptz 'infinity') as to_at,
         min(occurred_at) over (partition by deal) as created_at,
     from in_scope

@@ -1,8 +1,8 @@
 -- One row per lead in scope, field and instant at which a source told the field's value.
 -- key: lead_id, field, valid_from
 -- from: lead_records, scope_identities
--- Of several values of one instant the one with the greatest record id wins; an empty value never came this far. Rows of
--- which a lead has but one an instant, which are nearly all, need no comparing.
+-- Of several values of one instant the one with the greatest record id wins; an empty value never came this far. Rows
+-- of which a lead has but one an instant, which are nearly all, need no comparing.
 with records as (
     select
         coalesce(by_email.lead_id, by_id.lead_id) as lead_id,

@@ -48,7 +48,7 @@ walked as (
                 list_transform(
                     list({'id': event_id, 'seen_us': seen_us, 'window_us': window_us} order by seen_us, event_id),
                     lambda view: [view]
-                ),
+                ),  -- noqa: PRS
                 lambda kept, following: case
                     when following[1].seen_us >= kept[-1].seen_us + kept[-1].window_us then kept || following
                     else kept

@@ -1,0 +1,1 @@
+"""Benchmarks: what the engine takes, beside floors measured in the same run."""

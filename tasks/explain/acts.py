@@ -1,0 +1,159 @@
+"""Writes which mails a lead got, which it did not and why, and how it came to sales."""
+
+from __future__ import annotations
+
+from rules.models import RuleSet
+from rules.wording import Wording, days, number
+from tasks.explain.layout import Page
+from tasks.summary import REASONS
+from warehouse.explanation import Explanation, Mail, NoMail, SalesContact
+
+_WHY = {
+    "superseded": "同じ行動に対する、優先度の高い別のメールに譲った",
+    "expired": "予定時刻を大きく過ぎたため、送らなかった",
+    "exited": "予定時刻にはセグメントまたは購買ステージの対象から外れていた",
+    "no_address": "送り先のメールアドレスがない",
+    "suppressed": "宛先不明または迷惑メール報告により、配信できない",
+    "opted_out": "本人が配信を停止している",
+    "no_consent": "マーケティングメールへの同意がない",
+    "duplicate_address": "同じ宛先に、同じメールをすでに送っている",
+    "paused": "配信が一時停止中(再開すると送る)",
+    "step_removed": "シナリオから削除された、または停止されている",
+    "unknown_lead": "リードの記録が見つからない",
+}
+"""Decisions not to send, each as a sentence."""
+_STATES = {
+    "planned": "送信待ち",
+    "claimed": "送信処理中",
+    "sending": "送信処理中",
+    "accepted": "送信済み",
+    "delivered": "到達",
+    "bounced": "不達(宛先エラー)",
+    "dropped": "配信サービスが送信を中止",
+    "rejected": "配信サービスが受付を拒否",
+    "cancelled": "送信直前に取り消し",
+    "unknown": "送信結果を確認中",
+}
+_HANDOFF_STATES = {
+    "new": "連絡待ち",
+    "contacted": "連絡済み",
+    "meeting": "商談",
+    "won": "受注",
+    "lost": "失注",
+    "returned": "差し戻し",
+}
+_REFUSALS = {"already_handed_off": "すでに営業へ引き継いでいる"}
+
+
+def write_mails(page: Page, explanation: Explanation, rules: RuleSet, wording: Wording) -> None:
+    """Mails that went, that are due, that were decided against, and that the lead was never in line for."""
+    sent = [mail for mail in explanation.mails if mail.decision == "sent"]
+    waiting = [mail for mail in explanation.mails if mail.decision is None or not mail.is_final]
+    refused = [mail for mail in explanation.mails if mail.is_final and mail.decision != "sent"]
+    page.heading(f"送ったメール({len(sent)})")
+    for mail in sent:
+        page.line(f"{page.stamp(mail.sent_at or mail.due_at)}  {_name(mail, wording)}: {_fate(page, mail)}")
+        if mail.rule_set_version != explanation.rule_set_version:
+            page.line(f"当時のルール: {mail.rule_set_version}", 3)
+    if not sent:
+        page.line("まだありません。")
+    if waiting:
+        page.heading(f"これから送る予定のメール({len(waiting)})")
+        for mail in waiting:
+            reason = f": {_reason(mail.decision)}" if mail.decision else ""
+            page.line(f"{page.stamp(mail.due_at)}  {_name(mail, wording)}{reason}")
+    if refused:
+        page.heading(f"送らなかったメール({len(refused)})")
+        for mail in refused:
+            page.line(f"{page.stamp(mail.due_at)}  {_name(mail, wording)}: {_reason(mail.decision)}")
+    if explanation.no_mails:
+        page.heading(f"対象になっていないメール({len(explanation.no_mails)})")
+        for missing in explanation.no_mails:
+            scenario = wording.scenario(missing.scenario)
+            page.line(f"{scenario}「{missing.label}」: {_missing(page, missing, rules, wording)}")
+
+
+def _name(mail: Mail, wording: Wording) -> str:
+    return f"{wording.scenario(mail.scenario)}「{mail.label}」"
+
+
+def _fate(page: Page, mail: Mail) -> str:
+    """What became of a mail: its state, and what its reader did."""
+    told = [_STATES.get(mail.state or "", mail.state or "")]
+    if mail.state in {"cancelled", "rejected"} and mail.state_reason:
+        told[0] += f"({_reason(mail.state_reason)})"
+    for at, word in (
+        (mail.delivered_at, "到達"),
+        (mail.opened_at, "開封"),
+        (mail.clicked_at, "クリック"),
+        (mail.bounced_at, "不達"),
+        (mail.unsubscribed_at, "配信停止"),
+        (mail.complained_at, "迷惑メール報告"),
+    ):
+        if at is not None:
+            told.append(f"{word} {page.stamp(at)}")
+    if len(told) > 1 and mail.state in {"accepted", "delivered", "bounced"}:
+        del told[0]
+    return " → ".join(told)
+
+
+def _reason(decision: str | None) -> str:
+    return _WHY.get(decision or "") or REASONS.get(decision or "", decision or "")
+
+
+def _missing(page: Page, missing: NoMail, rules: RuleSet, wording: Wording) -> str:
+    step = next(step for step in rules.steps if (step.scenario, step.step) == (missing.scenario, missing.step))
+    trigger = f"「{wording.behaviour(step.trigger)}」"
+    at = page.stamp(missing.triggered_at) if missing.triggered_at else ""
+    match missing.why:
+        case "disabled":
+            return "停止されている(is_enabled: false)"
+        case "no_trigger" if missing.asked > 1:
+            return f"きっかけの{trigger}が{missing.asked}回に達していない(いま{missing.done}回)"
+        case "no_trigger":
+            return f"きっかけの{trigger}がまだない"
+        case "not_acting":
+            return "このルールでは、まだ配信を始めていない"
+        case "before_start":
+            return f"きっかけの{trigger}({at})が、配信を始めるより前だった"
+        case "other_stage":
+            asked, was = wording.label("stage", step.stage), wording.label("stage", missing.stage)
+            return f"きっかけの{trigger}({at})のとき、購買ステージが「{asked}」ではなく「{was}」だった"
+        case "not_in_segment":
+            segment = wording.label("segment", step.segment)
+            return f"きっかけの{trigger}({at})はあるが、セグメント「{segment}」に入っていない"
+        case _:
+            return f"きっかけの{trigger}({at})はある。次の配信で判定する(古すぎるものは対象外)"
+
+
+def write_sales(page: Page, explanation: Explanation, rules: RuleSet) -> None:
+    """Handoffs and notices to sales, or how far the lead is from one."""
+    page.heading("営業への引き継ぎ")
+    owners = {owner.id: owner.name for owner in rules.handoff.owners}
+    for contact in explanation.sales:
+        page.line(f"{page.stamp(contact.decided_at)}  {_contact(page, contact, owners, rules)}")
+    if not explanation.sales:
+        page.line("まだありません。")
+    hot = next((tier for tier in rules.tiers if tier.id == rules.handoff.hot_tier), None)
+    if hot is not None and hot.minimum_score is not None and explanation.score < hot.minimum_score:
+        missing = number(hot.minimum_score - explanation.score)
+        page.line(f"スコアによる引き継ぎ: {hot.label}({hot.minimum_score}点)まであと{missing}点")
+
+
+def _contact(page: Page, contact: SalesContact, owners: dict[str, str], rules: RuleSet) -> str:
+    owner = f"担当 {owners.get(contact.owner, contact.owner)}" if contact.owner else ""
+    if contact.kind == "refused":
+        again = days(rules.handoff.again_after_days)
+        why = _REFUSALS.get(contact.state, contact.state)
+        return f"見送り「{contact.label}」: {why}({again}以内は再び引き継がない)"
+    if contact.kind == "notice":
+        why = f"({_reason(contact.outcome)})" if contact.state == "cancelled" and contact.outcome else ""
+        return f"お知らせ「{contact.label}」 {owner}: {_STATES.get(contact.state, contact.state)}{why}"
+    told = [f"引き継ぎ「{contact.label}」 {owner}: {_HANDOFF_STATES.get(contact.state, contact.state)}"]
+    if contact.due_at:
+        told.append(f"初回連絡の期限 {page.stamp(contact.due_at)}")
+    if contact.first_contact_at:
+        told.append(f"初回連絡 {page.stamp(contact.first_contact_at)}")
+    if contact.outcome and contact.outcome != contact.state:
+        told.append(contact.outcome)
+    return "、".join(told)
