@@ -5,6 +5,7 @@ Whatever ends a run, each source is either loaded with its bookmark moved, or as
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +27,15 @@ from tasks.clients.sources.staging import target_columns
 from tasks.clients.sources.watermarks import Watermark
 from warehouse.connection import check_instant, open_ledger, open_warehouse
 from warehouse.errors import WarehouseError
-from warehouse.load import load_rows, move_watermark, note_files, read_fingerprints, read_watermark
+from warehouse.load import (
+    load_rows,
+    move_watermark,
+    note_definition,
+    note_files,
+    read_definition,
+    read_fingerprints,
+    read_watermark,
+)
 from warehouse.load_schema import LoadCounts, LoadPlan, SourceRows
 from warehouse.send_facts import load_sends, read_known_sends, read_new_sends
 
@@ -149,7 +158,17 @@ def pull_source(
 
 
 def _bookmark(connection: duckdb.DuckDBPyConnection, source: Source) -> Bookmark:
+    """How far a source has been read; nowhere where its rows say more of leads than when they were read."""
+    if source.into == "leads" and read_definition(connection, source.name) not in {None, _definition(source)}:
+        return Bookmark()
     return Bookmark(read_watermark(connection, source.name), read_fingerprints(connection, source.name))
+
+
+def _definition(source: Source) -> str:
+    """What a source's rows are taken to say: another once a field was added, mapped otherwise or takes other values."""
+    said = [repr(column) for column in target_columns(source)]
+    said += [source.query, str(source.names), str(source.sheet), str(source.timezone), str(source.date_format)]
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
 
 
 def _pull(
@@ -176,6 +195,7 @@ def _pull(
                 counts += load_rows(connection, plan, spool.rows(), as_of)
             for rows in reader.in_place:
                 counts += _load_in_place(connection, plan, rows, as_of)
+            note_definition(connection, source.name, _definition(source))
             note_files(connection, source.name, dict(reader.bookmark.fingerprints), counts, as_of)
             reached, stored = reader.bookmark.watermark, read_watermark(connection, source.name)
             # another pull may have come further meanwhile

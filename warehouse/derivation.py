@@ -8,6 +8,7 @@ part of the leads, and all of them.
 from __future__ import annotations
 
 import hashlib
+import operator
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
@@ -66,6 +67,7 @@ class Derivation:
         self._emptied: set[str] = set()
         self._database = str(self.value("select current_database()")).replace('"', '""')
         self._temporary: dict[str, str] = {}
+        self._present: list[int] | None = None
         people_rules = (rules.title_levels, rules.accounts, timezone, own_url, _models_version(), duckdb.__version__)
         self.people_version = hashlib.sha256(repr(people_rules).encode()).hexdigest()[:16]
         """Changes when what is known of people has to be found anew."""
@@ -198,16 +200,26 @@ class Derivation:
             f"select as_of, rule_set_version, {', '.join(FACTS)} from derivation where people_version = ?",
             [self.people_version],
         ).fetchone()
-        if row is None or row[0] > self.as_of:
+        # facts are only appended: where there seem to be fewer than were seen, they were seen before their commit, and
+        # bear other numbers now
+        if row is None or row[0] > self.as_of or any(map(operator.gt, row[2:], self._present_facts())):
             return None
         self.is_first = False
         self.is_full = row[1] != self.rules.version
         return row[0], dict(zip(FACTS, row[2:], strict=True))
 
+    def _present_facts(self) -> list[int]:
+        """The number after that of the last row of each table of facts."""
+        if self._present is None:
+            self._present = [
+                self.value(f"select coalesce(max(rowid), -1) + 1 from {self.main(table)}") for table in FACTS
+            ]
+        return self._present
+
     def see(self) -> None:
         """Note what this run has seen."""
         self.connection.execute("delete from derivation")
-        seen = [self.value(f"select coalesce(max(rowid), -1) + 1 from {self.main(table)}") for table in FACTS]
+        seen = self._present_facts()
         self.connection.execute(
             f"insert into derivation values ({', '.join('?' * (3 + len(FACTS)))})",
             [self.rules.version, self.people_version, self.as_of, *seen],

@@ -123,6 +123,21 @@ def read_fingerprints(connection: duckdb.DuckDBPyConnection, source: str) -> dic
     return dict(rows)
 
 
+def read_definition(connection: duckdb.DuckDBPyConnection, source: str) -> str | None:
+    """Return how a source was defined when it was read last; None where it never was."""
+    row = connection.execute("select definition from source_definitions where source = ?", [source]).fetchone()
+    return None if row is None else str(row[0])
+
+
+def note_definition(connection: duckdb.DuckDBPyConnection, source: str, definition: str) -> None:
+    """Note how a source was defined. Belongs in the transaction that stores its rows."""
+    connection.execute(
+        "insert into source_definitions values (?, ?)"
+        " on conflict (source) do update set definition = excluded.definition",
+        [source, definition],
+    )
+
+
 def read_watermark(connection: duckdb.DuckDBPyConnection, source: str) -> str | None:
     """Return how far a source has been read; None where it never was."""
     row = connection.execute("select watermark from watermarks where source = ?", [source]).fetchone()

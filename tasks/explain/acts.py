@@ -42,7 +42,10 @@ _HANDOFF_STATES = {
     "lost": "失注",
     "returned": "差し戻し",
 }
-_REFUSALS = {"already_handed_off": "すでに営業へ引き継いでいる"}
+_REFUSALS = {
+    "already_handed_off": "すでに営業へ引き継いでいる",
+    "account_handed_off": "同じ企業の別の方をすでに営業へ引き継いでいる",
+}
 
 
 def write_mails(page: Page, explanation: Explanation, rules: RuleSet, wording: Wording) -> None:

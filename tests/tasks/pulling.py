@@ -33,6 +33,7 @@ class Pulling:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.fields = FIELDS
         self.settings = Settings(home=folder / "home", sources=folder / "sources.yaml")
 
     def sources(self, *sources: dict[str, Any]) -> None:
@@ -55,7 +56,7 @@ class Pulling:
 
     def pull(self, hours: float = 0) -> PullReport:
         """Pull everything, some hours after the start."""
-        return pull_sources(self.settings, START + timedelta(hours=hours), fields=FIELDS)
+        return pull_sources(self.settings, START + timedelta(hours=hours), fields=self.fields)
 
     def pull_one(self, hours: float = 0) -> SourceReport:
         """Pull the only source."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from datetime import timedelta
@@ -221,3 +222,53 @@ def test_rows_that_are_spooled_need_not_fit_in_memory(pulling: Pulling) -> None:
     ).stdout.split()  # fmt: skip
     assert told[0] == "100000"
     assert int(told[1]) < 300  # megabytes; the rows are twice that, each being spooled with its text
+
+
+LEADS = "id,mail,business,staff,phase,at\n"
+PEOPLE = "1,a@example.com,製造業,30,新規,2026-04-01 09:00:00\n2,b@example.com,IT,many,既存,2026-04-01 10:00:00\n"
+
+
+def told(pulling: Pulling) -> dict[str, dict[str, str]]:
+    """What is known of each lead once its records are laid over one another."""
+    known: dict[str, dict[str, str]] = {}
+    rows = pulling.rows("select email, attributes from lead_records order by occurred_at, received_at, record_id")
+    for email, attributes in rows:
+        known.setdefault(email, {}).update(attributes)
+    return known
+
+
+@pytest.mark.parametrize("kind", ["file", "sql"])
+def test_a_field_that_is_added_gets_the_values_of_rows_read_before(pulling: Pulling, kind: str) -> None:
+    path = pulling.file("leads.csv", LEADS + PEOPLE)
+    columns = {"external_id": "id", "email": "mail", "employees": "staff", "occurred_at": "at"}
+    if kind == "file":
+        source = pulling.file_source(path, into="leads", columns=columns)
+    else:
+        with sqlite3.connect(pulling.folder / "crm.db") as connection:
+            connection.execute("create table people (id, mail, business, staff, phase, at)")
+            rows = [line.split(",") for line in PEOPLE.splitlines()]
+            connection.executemany("insert into people values (?, ?, ?, ?, ?, ?)", rows)
+        query = "select * from people where at >= :since"
+        source = {
+            "name": "crm", "kind": "sql", "url": f"sqlite:///{pulling.folder}/crm.db", "query": query, "cursor": "at",
+            "into": "leads", "timezone": "Asia/Tokyo", "columns": {**columns},
+        }  # fmt: skip
+    pulling.sources(source)
+    assert pulling.counts().rows_loaded == 2
+    assert told(pulling) == {"a@example.com": {"employees": "30"}, "b@example.com": {}}
+    # the next pull reads nothing twice; one with another field reads all, and loads what says more
+    assert pulling.counts(1).rows_loaded == 0
+    pulling.sources({**source, "columns": {**columns, "industry": "business"}})
+    assert pulling.counts(2).rows_loaded == 2
+    assert told(pulling) == {
+        "a@example.com": {"employees": "30", "industry": "製造業"},
+        "b@example.com": {"industry": "IT"},
+    }
+    assert pulling.counts(3).rows_loaded == 0
+    # so does one whose field takes what it did not take before
+    pulling.fields = tuple(
+        field.model_copy(update={"type": "text"}) if field.id == "employees" else field for field in pulling.fields
+    )
+    assert pulling.counts(4).rows_loaded == 1
+    assert told(pulling)["b@example.com"] == {"industry": "IT", "employees": "many"}
+    assert pulling.counts(5).rows_loaded == 0

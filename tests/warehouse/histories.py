@@ -32,7 +32,13 @@ _SENDS = {f"s{number}": (f"p{number % 4}@{_DOMAINS[number % 4 % 3]}", f"step_{nu
 _URLS = ("/price", "https://www.example.com/price/plans?x=1", "/cases/a", "/%E6%96%99%E9%87%91/", "/other", None)
 _LINKS = ("https://www.example.com/", f"{OWN_URL}/u/token", f"{OWN_URL}/preferences/token", None)
 _ASSETS = ("case-1.pdf", "/files/case-2.pdf", "guide.pdf", None)
-_FORMS: tuple[dict[str, str] | None, ...] = ({"form": "Ｄemo", "seats": "12"}, {"form": "demo", "seats": "3"}, {"form": "contact"}, {}, None)
+_FORMS: tuple[dict[str, str] | None, ...] = (
+    {"form": "Ｄemo", "seats": "12"},
+    {"form": "demo", "seats": "3"},
+    {"form": "contact"},
+    {},
+    None,
+)
 
 instants = st.builds(
     lambda quarter_days, seconds: START + timedelta(days=quarter_days / 4, seconds=seconds),

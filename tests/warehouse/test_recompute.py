@@ -276,3 +276,17 @@ def test_what_a_limit_of_the_score_takes_or_gives_is_a_row_of_its_own(warehouse)
         ("high@example.com", 100),
         ("low@example.com", 0),
     ]
+
+
+def test_facts_seen_before_their_commit_are_seen_again_after_it(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    with open_warehouse(settings) as connection:  # rows bear other numbers until they are committed
+        head(connection, "a@example.com")
+        add_event(connection, "document_download", at(1), email="a@example.com", asset="guide")
+        recompute(connection, rule_set(), at(2))
+    for day in (3, 4):
+        with open_warehouse(settings) as connection:
+            add_event(connection, "document_download", at(day), email="a@example.com", asset="guide")
+        with open_warehouse(settings) as connection:
+            recompute(connection, rule_set(), at(day))
+            assert rows(connection, "select score from leads") == [((day - 1) * 10,)]

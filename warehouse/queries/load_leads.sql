@@ -1,6 +1,7 @@
 -- Adds what a source newly tells about people.
 -- from: load_stage, load_values, lead_records
--- A row with a stamp is known once it was loaded. A row without one is known while it says what was last said of the
+-- A row with a stamp is known once it was loaded with what fits of it; where a field was added or takes other values
+-- since, the row tells something new. A row without one is known while it says what was last said of the
 -- person: one who moves from A to B and back to A has moved twice. Where a list names a person in several ways at once
 -- there is no last, and a row is known if it was ever loaded.
 insert into lead_records by name
@@ -15,7 +16,7 @@ with fitting as (
 
 candidates as (
     select
-        md5(concat_ws(chr(31), $key_space, 'lead', load_stage.row_hash, if($is_stamped, null, $as_of))) as record_id,
+        load_stage.row_hash,
         load_stage.external_id,
         load_stage.email,
         load_stage.visitor,
@@ -32,6 +33,11 @@ candidates as (
 counted as (
     select
         *,
+        md5(
+            concat_ws(
+                chr(31), $key_space, 'lead', row_hash, attributes::varchar, if($is_stamped, null, $as_of)
+            )
+        ) as record_id,
         count(*) over (partition by person) as versions,
     from candidates
 ),

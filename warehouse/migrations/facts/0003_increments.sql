@@ -15,6 +15,10 @@ create table send_records (
 );
 comment on table send_records is 'One mail that left, as the ledger has it; each also stands in events as mail_sent.';
 
+create table source_definitions (source varchar primary key, definition varchar not null);
+comment on table source_definitions is
+'How a source of leads was defined when it was read last; one that is defined otherwise is read again from its start.';
+
 -- Whoever removes facts has to empty this, so that everything is derived anew.
 create table derivation (
     rule_set_version varchar not null,

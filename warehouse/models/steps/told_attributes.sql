@@ -1,14 +1,14 @@
 -- One row per lead in scope, field and instant at which a source told the field's value.
 -- key: lead_id, field, valid_from
 -- from: lead_records, scope_identities
--- Of several values of one instant the one with the greatest record id wins; an empty value never came this far. Rows
--- of which a lead has but one an instant, which are nearly all, need no comparing.
+-- Of several values of one instant the one learnt last wins, and of these the one with the greatest record id; an empty
+-- value never came this far. Rows of which a lead has but one an instant, which are nearly all, need no comparing.
 with records as (
     select
         coalesce(by_email.lead_id, by_id.lead_id) as lead_id,
         lead_records.attributes,
         lead_records.occurred_at,
-        lead_records.record_id,
+        {'received_at': lead_records.received_at, 'record_id': lead_records.record_id} as learnt,
         lead_records.source,
     from lead_records
     left join scope_identities as by_email on lead_records.email = by_email.value and by_email.kind = 'email'
@@ -31,7 +31,7 @@ told as (
         records.lead_id,
         unnest(map_entries(records.attributes)) as entry,
         records.occurred_at,
-        records.record_id,
+        records.learnt,
         records.source,
         rivals.lead_id is not null as has_rival,
     from records
@@ -45,9 +45,9 @@ union all
 select
     lead_id,
     entry.key as field,
-    arg_max(entry.value, record_id) as value,
+    arg_max(entry.value, learnt) as value,
     occurred_at as valid_from,
-    arg_max(source, record_id) as source,
+    arg_max(source, learnt) as source,
 from told
 where has_rival
 group by lead_id, entry.key, occurred_at
