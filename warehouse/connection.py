@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import duckdb
+from duckdb.func import SPECIAL
 from stdnum.jp import cn
 
 from warehouse.errors import FileLockedError, InstantError, WarehouseError
@@ -121,7 +122,7 @@ def _register_functions(connection: duckdb.DuckDBPyConnection) -> None:
     """Give SQL what DuckDB lacks: the functions below, and the macros of ``macros.sql``."""
     for name, function in (("nfkc", _nfkc), ("corporate_number", _corporate_number)):
         with suppress(duckdb.NotImplementedException):  # another connection of this process to the file has made it
-            connection.create_function(name, function, ["VARCHAR"], "VARCHAR", null_handling="special")
+            connection.create_function(name, function, ["VARCHAR"], "VARCHAR", null_handling=SPECIAL)
     connection.execute(_MACROS.read_text(encoding="utf-8"))
 
 

@@ -58,8 +58,11 @@ def recompute(
     run = Derivation(
         connection, rules, as_of, timezone=timezone, own_url=own_url, report=on_progress or (lambda _: None)
     )
+    # no model counts on the order of rows, and keeping it costs a fifth of the time and much of the memory
+    connection.execute("set preserve_insertion_order = false")
     derive(run)
     run.drop_all()
+    connection.execute("reset preserve_insertion_order")
     return dict(connection.execute("select tier, count(*) from leads group by tier").fetchall())
 
 
