@@ -1,0 +1,27 @@
+"""The engine's tables are row by row those of SQL written by hand for the bench, which knows nothing of the engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from benchmarks.recomputing import SAME_TABLES, check_same, measure_size, slope
+
+
+def test_the_engine_makes_what_hand_written_sql_makes(tmp_path: Path) -> None:
+    runs = measure_size(tmp_path, leads=1_000, events=60_000, changed=20, report=lambda _: None)
+    assert set(runs) == {"floor", "first", "rules", "change"}
+    assert all(run.seconds > 0 and run.peak_bytes > 0 for run in runs.values())
+    with duckdb.connect(str(tmp_path / "home" / "floor.duckdb"), read_only=True) as connection:
+        for table in SAME_TABLES:
+            assert connection.execute(f"select count(*) > 100 from {table}").fetchone() == (True,), table
+    # by now some leads have done more
+    with pytest.raises(AssertionError, match="lead_score_points"):
+        check_same(tmp_path / "home")
+
+
+def test_slope_is_that_of_time_on_size() -> None:
+    assert slope([(10, 1.0), (100, 10.0), (1000, 100.0)]) == pytest.approx(1.0)
+    assert slope([(10, 1.0), (1000, 10_000.0)]) == pytest.approx(2.0)
