@@ -95,7 +95,8 @@ def derive_leads(run: Derivation) -> None:
     run.build("touched_accounts")
     for part in _parts(run, "touched_leads"):
         run.report(f"scores, tiers and stages{part}")
-        run.load("lead_attribute_history", "lead_starts")
+        _load_asked_fields(run)
+        run.load("lead_starts")
         run.make_scope("scope_identities", "lead_identities")
         if run.is_full and run.scope_is_all:
             run.make("scope_behaviours", "select * from placed_behaviours", kind="view")
@@ -117,7 +118,8 @@ def derive_leads(run: Derivation) -> None:
         _derive_account_answers(run)
         for part in _parts(run, "leads_of_touched_accounts"):
             run.report(f"segments{part}")
-            run.load("lead_attribute_history", "lead_starts", "lead_behaviours", *RANKS)
+            _load_asked_fields(run)
+            run.load("lead_starts", "lead_behaviours", *RANKS)
             run.make(
                 "award_instants",
                 f"select lead_id, award_at from {run.main('lead_next_changes')}"
@@ -186,6 +188,12 @@ def _answer_by_facts(run: Derivation) -> None:
         if kind in asked:
             _take_answers(run, name)
     run.drop("scope_deals", "deal_spans", "sequence_ends")
+
+
+def _load_asked_fields(run: Derivation) -> None:
+    """Make ``lead_attribute_history`` what the leads in scope were told of the fields that the rules ask about."""
+    asked = f"(from {run.main('lead_attribute_history')} where field in (select field from rule_field_questions))"
+    run.make_scope("lead_attribute_history", asked)
 
 
 def _take_answers(run: Derivation, name: str) -> None:
