@@ -49,7 +49,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 @app.command()
 def check(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Read settings, sources and rules, and print every error at once. Exit 0 or 2."""
-    from rules.loader import check_rules
+    from rules.loader import check_rules, read_fields
     from tasks.acts import mail_client
     from tasks.clients.sources.config import load_sources
 
@@ -57,7 +57,9 @@ def check(home: HomeOption = None, as_json: JsonOption = False) -> None:
         settings = _settings(home)
         rules, problems = check_rules(settings.rules)
         try:
-            sources = load_sources(settings.sources, rules.fields if rules else ())
+            fields = rules.fields if rules else read_fields(settings.rules)
+            # what leads have is not known where the fields cannot be read
+            sources = load_sources(settings.sources, fields) if fields is not None else ()
         except ConfigurationError as error:
             problems = [*problems, *error.problems]
         try:

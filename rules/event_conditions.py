@@ -51,7 +51,10 @@ class EventConditions:
         window, is_window_fine = days_of(raw, "within_days", spot)
         if on is None or not is_window_fine:
             return None
-        return Not(part=EventCondition(on=on, within_days=window))
+        if window is None:
+            return Not(part=EventCondition(on=on))
+        # whoever opens an old mail again has opened one, though it counts once
+        return Not(part=OccasionCondition(on=on, which="last", within_days=window))
 
     def first(self, raw: dict[str, Any], spot: Spot) -> Condition | None:
         """``first``: when a behaviour happened for the first time."""

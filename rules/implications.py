@@ -172,6 +172,9 @@ def _exclude(first: Literal, second: Literal) -> bool:
         case OccasionCondition(which="last", before_days=before, on=on), EventCondition() if before is not None:
             window = other.within_days
             return includes(on, other.on) and window is not None and window <= before
+        case OccasionCondition(which="last", before_days=before, on=on), OccasionCondition() if before is not None:
+            # the last time is not before the first
+            return includes(on, other.on) and other.within_days is not None and other.within_days <= before
         case _:
             return False
 
@@ -189,7 +192,13 @@ def _follows(what: Leaf, leaf: Leaf) -> bool:
                 and leaf.at_least >= what.at_least
                 and _days(leaf.within_days) <= _days(what.within_days)
             )
+        case EventCondition(), OccasionCondition(which="last", before_days=None):
+            return includes(what.on, leaf.on) and _days(leaf.within_days) <= _days(what.within_days)
         case OccasionCondition(), EventCondition(at_least=1):
+            # the last time may be a repeat, which counts for nothing; the first never is
+            is_counted = leaf.which == "first" or what.within_days is None
+            return is_counted and includes(what.on, leaf.on) and _days(leaf.within_days) <= _days(what.within_days)
+        case OccasionCondition(), OccasionCondition(which="last", before_days=None):
             return includes(what.on, leaf.on) and _days(leaf.within_days) <= _days(what.within_days)
         case SequenceCondition(), EventCondition(at_least=1, within_days=None):
             return any(includes(what.on, step) for step in leaf.steps)

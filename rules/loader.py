@@ -24,7 +24,7 @@ from rules.hints import nearest
 from rules.lead_rules import check_fields, check_tiers, check_titles
 from rules.lists import read_lists, shipped_content
 from rules.mails import check_mails
-from rules.models import RuleSet, SalesAction, Step
+from rules.models import Field, RuleSet, SalesAction, Step
 from rules.names import Names
 from rules.possible import Documents, check_possible
 from rules.sales import check_handoff, check_senders
@@ -79,6 +79,14 @@ def check_rules(folder: Path) -> tuple[RuleSet | None, list[Problem]]:
     rule_set = reading.rule_set()
     has_error = any(not problem.is_warning for problem in reading.problems)
     return None if has_error else rule_set, reading.problems
+
+
+def read_fields(folder: Path) -> tuple[Field, ...] | None:
+    """Return the fields of a rule set whose other files may have errors; None where these have some themselves."""
+    problems: list[Problem] = []
+    document = load_document(folder / "fields.yaml", files.FieldsFile, problems)
+    fields = check_fields(document, problems) if document is not None else None
+    return fields if not any(not problem.is_warning for problem in problems) else None
 
 
 class _Reading:

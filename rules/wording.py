@@ -280,8 +280,13 @@ def _property(test: PropertyTest) -> str:
     return f"{name}が{_bounds(test.at_least, test.at_most, '')}"
 
 
+_MOST_LISTED = 20
+
+
 def _one_of(labels: Iterable[str]) -> str:
     listed = [f"「{label}」" for label in labels]
+    if len(listed) > _MOST_LISTED:
+        return f"{''.join(listed[:5])}ほか{len(listed) - 5:,}件のいずれか"
     return listed[0] if len(listed) == 1 else f"{''.join(listed)}のいずれか"
 
 

@@ -85,7 +85,7 @@ CONDITIONS = {
     "not_reading": All(
         parts=(
             EventCondition(on=Selector(event="mail_sent"), at_least=3, within_days=90),
-            Not(part=EventCondition(on=Selector(event="mail_open"), within_days=90)),
+            Not(part=OccasionCondition(on=Selector(event="mail_open"), which="last", within_days=90)),
         )
     ),
     "light_readers": Not(part=EventCondition(on=Selector(event="mail_open"), at_least=4, within_days=180)),
@@ -175,6 +175,12 @@ CASES = [
      "{event: 資料DL, at_most: 2, within_days: 30}]}", "can never hold", "document_download", "any:"),
     ("segments.yaml", WHERE, "where: {all: [{event: 価格ページ閲覧}, {never: any}]}", "can never hold", "any", "any:"),
     ("segments.yaml", WHERE, "where: {all: [{event: 資料DL, within_days: 7}, {last: 資料DL, before_days: 10}]}",
+     "can never hold", "before_days", "any:"),
+    ("segments.yaml", WHERE, "where: {all: [{event: メール開封, within_days: 7}, {never: メール開封, within_days: 30}]}",
+     "can never hold", "mail_open", "any:"),
+    ("segments.yaml", WHERE, "where: {all: [{first: ページ閲覧, within_days: 14}, {last: ページ閲覧, before_days: 30}]}",
+     "can never hold", "before_days", "any:"),
+    ("segments.yaml", WHERE, "where: {all: [{last: ページ閲覧, within_days: 10}, {last: ページ閲覧, before_days: 30}]}",
      "can never hold", "before_days", "any:"),
     ("segments.yaml", WHERE, "where: {all: [{field: industry, equals: 製造業}, {field: industry, in: [金融, IT]}]}",
      "can never hold", "industry", "any:"),
@@ -320,6 +326,8 @@ POSSIBLE = [
     "{all: [{account: {people: 2, event: any}}, {not: {account: {people: 3, event: any}}}]}",
     "{all: [{event: mail_sent}, {never: any}]}",
     "{not: {all: [{tier: hot}, {tier: cold}]}}",
+    "{all: [{last: メール開封, within_days: 30}, {not: {event: メール開封, within_days: 90}}]}",
+    "{all: [{first: ページ閲覧, before_days: 30}, {last: ページ閲覧, within_days: 10}]}",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from rules.loader import load_rules
 from rules.models import (
     Cap,
     DealCondition,
@@ -276,3 +278,17 @@ def test_stays_are_exact_to_the_second(warehouse, segment: str, stays: list[tupl
     recompute(warehouse, rules, at(150), "http://127.0.0.1:8787")
     query = "select entered_at, left_at from segment_members where segment != 'everyone' order by 1"
     assert rows(warehouse, query) == stays
+
+
+def test_an_old_mail_opened_again_is_an_open(warehouse, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree("rules/b2b", tmp_path / "b2b"))
+    path = folder / "segments.yaml"
+    text = path.read_text(encoding="utf-8").replace(
+        "where: {deal: open}}", "where: {never: メール開封, within_days: 90}}"
+    )
+    path.write_text(text, encoding="utf-8")
+    for day in (1, 80):
+        add_event(warehouse, "mail_open", at(day), email=EMAIL, send_id="s1")
+    recompute(warehouse, load_rules(folder), at(200), "http://127.0.0.1:8787")
+    query = "select entered_at, left_at from segment_members where segment = 'in_negotiation' order by 1"
+    assert rows(warehouse, query) == [(START, at(1)), (at(170), None)]
