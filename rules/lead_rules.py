@@ -23,6 +23,12 @@ KEPT_COLUMNS = frozenset(
 """Columns of the table of leads that are no fields."""
 
 
+SOURCE_COLUMNS = frozenset(
+    {"external_id", "visitor", "occurred_at", "created_at", "consent_basis", "consent_evidence", "consent_mail_kind"}
+)
+"""What a source of leads says beside the fields: whose row it is, of when, and on which consent."""
+
+
 def check_fields(document: Document[FieldsFile], problems: list[Problem]) -> tuple[Field, ...]:
     """Return the fields of a lead, after reporting what is wrong with them."""
     fields = document.value.fields
@@ -36,6 +42,10 @@ def check_fields(document: Document[FieldsFile], problems: list[Problem]) -> tup
         here = spot.at(position)
         if field.id in KEPT_COLUMNS and not field.system:
             here.at("id").fault(f"'{field.id}' is a column the engine keeps itself", hint="choose another id")
+        if field.id in SOURCE_COLUMNS - KEPT_COLUMNS:
+            here.at("id").fault(
+                f"'{field.id}' is what a source says of the row itself, not of the lead", hint="choose another id"
+            )
         if hasattr(dict, field.id):
             here.at("id").fault(f"'{field.id}' is a word that templates keep for themselves", hint="choose another id")
         if field.type in {"choice", "choices"} and not field.values:

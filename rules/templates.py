@@ -87,10 +87,10 @@ def _check_source(source: str, file: str, fields: tuple[str, ...] | None, proble
             Problem(file, f"line {node.lineno}", "a mail stands by itself", hint="put the text of the other file here")
         )
     problems.extend(_wrong_names(tree, file, fields))
-    if len(problems) > before:
+    if len(problems) > before or fields is None:
         return
     try:
-        _render(source, fields or ())
+        _render(source, fields)
     except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
         problems.append(
             Problem(file, "", f"the template cannot be rendered: {error}", hint="use plain {{ name }} where you can")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rules.errors import Problem
+from rules.lead_rules import SOURCE_COLUMNS
 from rules.loader import check_rules, load_rules
 from rules.models import (
     AccountCondition,
@@ -28,6 +29,7 @@ from rules.models import (
     Selector,
     SequenceCondition,
 )
+from tasks.clients.sources.targets import known_targets
 
 B2B = Path("rules/b2b")
 PRICE = Selector(event="page_view", page_group="price")
@@ -267,6 +269,8 @@ CASES = [
     ("segments.yaml", WHERE, "where: {event: 資料DL, at_least: 99999999}", "no such number of times", "99999999", ""),
     ("segments.yaml", "{all: [{segment: manufacturing}, {segment: department_head}]}",
      "{all: [{segment: manufacturing_department_head_price_page_3_times}]}", "in a circle", "→", ""),
+    ("fields.yaml", "id: region", "id: external_id", "what a source says of the row itself", "", "another"),
+    ("fields.yaml", "id: region", "id: visitor", "what a source says of the row itself", "", "another"),
     # lists, companies, handoff
     ("lists.yaml", "id: competitors", "id: free_mail", "ships with the engine", "", "another"),
     ("lists.yaml", "values: [rival.example, rival-group.example, competitor.example]", "values: []", "no values", "", ""),
@@ -336,3 +340,12 @@ def test_what_is_possible_is_allowed(folder: Path, edit: Callable[[str, str, str
     edit("segments.yaml", "where: {field: topics, contains: 価格}", f"where: {condition}")
     rule_set, problems = check_rules(folder)
     assert rule_set is not None, "\n".join(map(str, problems))
+
+
+def test_no_field_bears_the_name_of_what_a_source_says_beside_the_fields() -> None:
+    assert set(known_targets("leads", ())) - {"email"} <= SOURCE_COLUMNS
+
+
+def test_fields_that_cannot_be_read_spoil_no_mail(folder: Path, edit: Callable[[str, str, str], None]) -> None:
+    edit("fields.yaml", "type: boolean", "type: bool")
+    assert {problem.file for problem in check_rules(folder)[1]} == {"fields.yaml"}
