@@ -13,16 +13,16 @@ from rules.names import Names
 from rules.vocabulary import folded_width
 
 LEGAL_FORMS = (
-    "株式会社", "(株)", "有限会社", "(有)", "合同会社", "(同)", "合資会社", "(資)", "合名会社", "(名)", "相互会社",
-    "(相)", "一般社団法人", "(一社)", "公益社団法人", "(公社)", "一般財団法人", "(一財)", "公益財団法人", "(公財)",
-    "社団法人", "(社)", "財団法人", "(財)", "特定非営利活動法人", "npo法人", "(特非)", "医療法人", "医療法人社団",
-    "医療法人財団", "(医)", "学校法人", "(学)", "宗教法人", "(宗)", "社会福祉法人", "(福)", "(社福)",
+    "株式会社", "(株)", "(カ)", "カ)", "有限会社", "(有)", "合同会社", "(同)", "合資会社", "(資)", "合名会社", "(名)",
+    "相互会社", "(相)", "一般社団法人", "(一社)", "公益社団法人", "(公社)", "一般財団法人", "(一財)", "公益財団法人",
+    "(公財)", "社団法人", "(社)", "財団法人", "(財)", "特定非営利活動法人", "npo法人", "(特非)", "医療法人",
+    "医療法人社団", "医療法人財団", "(医)", "学校法人", "(学)", "宗教法人", "(宗)", "社会福祉法人", "(福)", "(社福)",
     "独立行政法人", "(独)", "国立大学法人", "(大)", "弁護士法人", "税理士法人", "監査法人", "協同組合",
     "事業協同組合", "kabushiki kaisha", "kabushiki gaisha", "k.k.", "kk", "godo kaisha", "g.k.", "incorporated",
     "inc", "inc.", "corporation", "corp", "corp.", "company limited", "company", "co.", "co., ltd", "co., ltd.",
-    "co.,ltd", "co.,ltd.", "co. ltd", "co. ltd.", "co ltd", "co ltd.", "limited", "ltd", "ltd.", "llc", "l.l.c.",
-    "llp", "l.p.", "plc", "gmbh", "ag", "s.a.", "s.a.s.", "s.r.l.", "b.v.", "n.v.", "pte ltd", "pte. ltd.",
-    "pty ltd", "pty. ltd.",
+    "co.,ltd", "co.,ltd.", "co.ltd", "co.ltd.", "co. ltd", "co. ltd.", "co ltd", "co ltd.", "limited", "ltd", "ltd.",
+    "llc", "l.l.c.", "llp", "l.p.", "plc", "gmbh", "ag", "s.a.", "s.a.s.", "s.r.l.", "b.v.", "n.v.", "pte ltd",
+    "pte. ltd.", "pty ltd", "pty. ltd.",
 )  # fmt: skip
 """What a company's name begins or ends with and is no part of it, in NFKC and lower case."""
 
@@ -30,7 +30,7 @@ LEGAL_FORMS = (
 def check_accounts(
     document: Document[AccountsFile] | None,
     fields: tuple[Field, ...] | None,
-    lists: Names,
+    lists: Names | None,
     values_of_lists: Mapping[str, tuple[str, ...]],
     problems: list[Problem],
 ) -> Accounts | None:
@@ -38,21 +38,21 @@ def check_accounts(
     value = document.value if document is not None else AccountsFile()
     is_fine = True
     if document is not None and fields is not None:
-        known = {field.id for field in fields if not field.system and field.type == "text"}
-        for key in ("name_field", "number_field"):
+        for key, type_ in (("name_field", "text"), ("number_field", "corporate_number")):
+            known = {field.id for field in fields if not field.system and field.type == type_}
             name = getattr(value, key)
             if name is not None and name not in known:
                 document.spot(problems, key).fault(
-                    "there is no text field of this name",
+                    f"there is no field of type {type_} and this name",
                     received=shown(name),
-                    allowed=listed(sorted(known)),
+                    allowed=listed(sorted(known)) or f"none: no field is of type {type_}",
                     hint=did_you_mean(name, known) or "add it to fields.yaml",
                 )
                 is_fine = False
     shared = [domain.strip().lower() for domain in value.shared_domains]
     for position, name in enumerate(value.shared_lists):
         spot = document.spot(problems, "shared_lists", position) if document is not None else None
-        found = lists.resolve(name, spot) if spot is not None else name
+        found = lists.resolve(name, spot) if spot is not None and lists is not None else name
         shared += [domain.lower() for domain in values_of_lists.get(found or "", ())]
         is_fine = is_fine and found is not None
     if not is_fine:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from rules.condition_values import is_kind, only
+from rules.corporate_numbers import corporate_number
 from rules.documents import Spot
 from rules.hints import did_you_mean, listed, shown
 from rules.models import Field, FieldCondition
@@ -17,6 +19,7 @@ from rules.titles import TITLE_LEVEL
 EMAIL_DOMAIN = "email_domain"
 """The name conditions use for the part of a lead's address behind the @; no field may have it."""
 
+_DOMAIN = re.compile(r"[^\s@.]+(\.[^\s@.]+)+")
 _OPERATORS = ("equals", "in", "in_list", "contains", "at_least", "at_most", "known")
 _OPERATORS_OF_TYPE = {
     "text": ("equals", "in", "in_list", "contains", "known"),
@@ -24,6 +27,7 @@ _OPERATORS_OF_TYPE = {
     "choices": ("contains", "known"),
     "number": ("equals", "at_least", "at_most", "known"),
     "boolean": ("equals", "known"),
+    "corporate_number": ("equals", "in", "known"),
     "date": ("equals", "at_least", "at_most", "known"),
 }
 _KEPT = {
@@ -38,7 +42,7 @@ class FieldConditions:
 
     fields: dict[str, Field] | None
     title_levels: Names | None
-    lists: Names
+    lists: Names | None
     values_of_lists: Mapping[str, tuple[str, ...]]
 
     def read(self, raw: dict[str, Any], spot: Spot) -> FieldCondition | None:
@@ -109,12 +113,16 @@ class FieldConditions:
             if not isinstance(value, list) or not value:
                 spot.fault("'in' holds a list", received=shown(value), hint="such as [製造業, 建設業]")
                 return None
-            found = [self._one_value(name, known, part, spot.at(position)) for position, part in enumerate(value)]
+            found = [
+                self._one_value(name, known, operator, part, spot.at(position)) for position, part in enumerate(value)
+            ]
             return None if None in found else tuple(found)
-        return self._one_value(name, known, value, spot)
+        return self._one_value(name, known, operator, value, spot)
 
     def _listed(self, value: Any, spot: Spot) -> tuple[str, ...] | None:
         """The values of one named list or of several."""
+        if self.lists is None:
+            return None
         names = value if isinstance(value, list) else [value]
         if not names or not all(isinstance(name, str) for name in names):
             spot.fault("'in_list' names a list", received=shown(value), allowed=listed(self.lists.labels))
@@ -124,7 +132,7 @@ class FieldConditions:
             return None
         return tuple(dict.fromkeys(text for name in found if name for text in self.values_of_lists.get(name, ())))
 
-    def _one_value(self, name: str, known: Field | None, value: Any, spot: Spot) -> Any:
+    def _one_value(self, name: str, known: Field | None, operator: str, value: Any, spot: Spot) -> Any:
         if name == TITLE_LEVEL:
             if self.title_levels is None or not is_kind(value, str, "a title level", spot):
                 return None
@@ -137,6 +145,8 @@ class FieldConditions:
             return _date(value, spot)
         if not is_kind(value, str, "text (put it in quotes)", spot):
             return None
+        if known is not None and known.type == "corporate_number":
+            return _corporate_number(value, spot)
         if not value.strip():
             spot.fault("the value is empty", hint="to ask whether a field is filled, use known: true or false")
             return None
@@ -148,7 +158,22 @@ class FieldConditions:
                 hint=did_you_mean(value, known.values),
             )
             return None
+        if name == EMAIL_DOMAIN and operator != "contains" and not _DOMAIN.fullmatch(value.strip()):
+            spot.fault(
+                "this is not a mail domain",
+                received=shown(value),
+                allowed="what stands behind the @, such as rival.example",
+                hint="for a part of a domain write contains: …",
+            )
+            return None
         return value
+
+
+def _corporate_number(value: str, spot: Spot) -> str | None:
+    number = corporate_number(value)
+    if number is None:
+        spot.fault("this is no 法人番号, or its check digit is wrong", received=shown(value), allowed="13 digits")
+    return number
 
 
 def _date(value: Any, spot: Spot) -> date | None:

@@ -33,6 +33,7 @@ from rules.models import (
     TierCondition,
 )
 from rules.vocabulary import folded_width
+from rules.written import written
 
 Literal = tuple[Leaf, bool]
 """A question, and whether its answer is yes."""
@@ -273,13 +274,4 @@ def _is_part(first: FieldCondition, second: FieldCondition) -> bool:
 
 def _text(literal: Literal) -> str:
     leaf, is_yes = literal
-    text = str(_plain(leaf.model_dump(mode="json", exclude_defaults=True))).replace("'", "")
-    text = text if len(text) <= 100 else f"{text[:99]}…"
-    return text if is_yes else f"not {text}"
-
-
-def _plain(value: Any) -> Any:
-    """What was given, without what is empty."""
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items() if one not in (None, [], {}, ())}
-    return value
+    return written(leaf) if is_yes else f"not {written(leaf)}"

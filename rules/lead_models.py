@@ -6,7 +6,7 @@ from typing import Literal
 
 from rules.condition_models import Condition, Frozen, Selector
 
-FieldType = Literal["text", "number", "date", "boolean", "choice", "choices"]
+FieldType = Literal["text", "number", "date", "boolean", "choice", "choices", "corporate_number"]
 
 
 class Group(Frozen):
@@ -39,7 +39,7 @@ class Field(Frozen):
 
 
 class TitleLevel(Frozen):
-    """A level of job titles. The first level that matches a title is its level."""
+    """A level of job titles. The longest of its words that fits a title tells the level; levels are highest first."""
 
     id: str
     label: str

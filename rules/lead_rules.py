@@ -82,7 +82,7 @@ def check_titles(document: Document[TitlesFile], problems: list[Problem]) -> tup
                     here.fault(
                         "two levels claim one title",
                         received=f"{shown(title)}, which stands under '{first}' too",
-                        hint="the first level that matches wins: remove it from one of them",
+                        hint="a title has one level: remove it from one of them",
                     )
     return tuple(
         TitleLevel(

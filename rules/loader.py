@@ -122,7 +122,9 @@ class _Reading:
         vocabulary, selectors = check_vocabulary(vocabulary_file, scenarios, self.problems)
         fields = check_fields(fields_file, self.problems) if fields_file else None
         levels = check_titles(titles_file, self.problems) if titles_file else None
-        lists, values_of_lists = read_lists(lists_file, self.problems)
+        known_lists, values_of_lists = read_lists(lists_file, self.problems)
+        is_unread = lists_file is None and (self.folder / "lists.yaml").exists()
+        lists = None if is_unread else known_lists
         self.contents["the lists that ship"] = shipped_content(values_of_lists)
         accounts = check_accounts(accounts_file, fields, lists, values_of_lists, self.problems)
         tiers = check_tiers(tiers_file, self.problems) if tiers_file else None
@@ -170,7 +172,7 @@ class _Reading:
             steps, actions = steps + mails, actions + notices
         # Without the sheet or the trigger mails every template they use would seem unused.
         is_whole = rows is not None and trigger_mails_file is not None and vocabulary is not None
-        if is_whole:
+        if is_whole and of_segments is not None and of_stages is not None:
             selectors.check_steps(steps)
         mail_problems: list[Problem] = []
         templates = check_mails(self.folder, fields, steps, mail_problems)

@@ -50,12 +50,17 @@ def check_scoring(document: Document[ScoringFile], conditions: Conditions, probl
         if rule is not None:
             rules.append(rule)
     _check_signs(rules, [group.id for group in value.groups], spot)
-    _check_limits(value, spot)
+    named = {groups.find(entry.group) for entry in value.scoring if entry.group}
+    for position, group in enumerate(value.groups):
+        if group.id not in named:
+            hint = f"add group: {group.id} to rules, or remove the group"
+            spot.at("groups", position).fault(f"no rule is of the group '{group.id}'", hint=hint)
+    lowest, highest = _limits(value, spot)
     return Scoring(
         rules=tuple(rules),
         groups=tuple(ScoringGroup(id=group.id, label=group.label, cap=group.cap) for group in value.groups),
-        minimum_score=value.minimum_score,
-        maximum_score=value.maximum_score,
+        minimum_score=lowest,
+        maximum_score=highest,
     )
 
 
@@ -158,20 +163,21 @@ def _check_signs(rules: Sequence[ScoringRule], groups: Sequence[str], spot: Spot
             members[rule.group].append(rule)
     for position, group in enumerate(groups):
         here = spot.at("groups", position)
-        if group not in members:
-            here.fault(f"no rule is of the group '{group}'", hint=f"add group: {group} to rules, or remove the group")
-        elif len({rule.points > 0 for rule in members[group]}) > 1:
+        if len({rule.points > 0 for rule in members[group]}) > 1:
             received = ", ".join(f"{rule.id} {rule.points:+d}" for rule in members[group])
             here.fault("a group holds rules that give and rules that take points", received=received, hint="split it")
 
 
-def _check_limits(value: ScoringFile, spot: Spot) -> None:
+def _limits(value: ScoringFile, spot: Spot) -> tuple[int | None, int | None]:
+    """The least and the most a score can be; None where nothing bounds it, or what does is wrong."""
+    lowest, highest = value.minimum_score, value.maximum_score
     # a lead without any award has 0 points, and needs none to be within the limits
-    if value.minimum_score is not None and value.minimum_score > 0:
+    if lowest is not None and lowest > 0:
         spot.at("minimum_score").fault(
-            "a lead starts at 0", received=shown(value.minimum_score), allowed="0 or less", hint="remove it, or write 0"
+            "a lead starts at 0", received=shown(lowest), allowed="0 or less", hint="remove it, or write 0"
         )
-    if value.maximum_score is not None and value.maximum_score <= 0:
-        spot.at("maximum_score").fault(
-            "no lead could ever have points", received=shown(value.maximum_score), allowed="1 and more"
-        )
+        lowest = None
+    if highest is not None and highest <= 0:
+        spot.at("maximum_score").fault("no lead could ever have points", received=shown(highest), allowed="1 and more")
+        highest = None
+    return lowest, highest

@@ -123,6 +123,8 @@ class Selectors:
             term = self._vocabulary.find(event) if self._vocabulary is not None else None
             if term is not None:
                 return term.selector
+            if self._vocabulary is None and self._groups["page_group"] is None:
+                return None
             known = [*KNOWN_EVENTS, *(self._vocabulary.words() if self._vocabulary is not None else ())]
             spot.fault(
                 "this is not the name of an event",

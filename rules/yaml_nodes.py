@@ -29,6 +29,8 @@ _Loader.add_implicit_resolver(
 )
 _Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
 
+_DEEPEST = 60
+"""Mappings and lists within each other; readers of JSON give up not far beyond."""
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null")}
 
 
@@ -94,6 +96,11 @@ def _walk(node: yaml.Node, location: Location, loader: _Loader, tree: Tree, abov
     tree.value_lines[location] = node.start_mark.line + 1
     if node in above:
         tree.faults.append(Fault(node.start_mark.line + 1, "an anchor that contains itself", hint="write it out"))
+        return None
+    if len(above) > _DEEPEST:
+        tree.faults.append(
+            Fault(node.start_mark.line + 1, "this is nested too deeply", hint="name a part as a segment of its own")
+        )
         return None
     if isinstance(node, yaml.MappingNode):
         return _walk_mapping(node, location, loader, tree, (*above, node))

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import duckdb
 from duckdb.func import SPECIAL
-from stdnum.jp import cn
 
+from rules.corporate_numbers import corporate_number
 from warehouse.errors import FileLockedError, InstantError, WarehouseError
 
 if TYPE_CHECKING:
@@ -131,11 +131,7 @@ def _nfkc(text: str | None) -> str | None:
 
 
 def _corporate_number(text: str | None) -> str | None:
-    """A 法人番号 in its thirteen digits, or None where it is none or its check digit is wrong."""
-    if text is None:
-        return None
-    digits = cn.compact(unicodedata.normalize("NFKC", text))
-    return digits if cn.is_valid(digits) else None
+    return None if text is None else corporate_number(text)
 
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path, alias: str, settings: Settings) -> None:

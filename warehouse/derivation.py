@@ -27,6 +27,8 @@ FACTS = (
     "events", "lead_records", "deal_records", "consent_records", "suppression_records", "send_records",
 )  # fmt: skip
 """The append-only tables that everything is derived from."""
+LAID_BY_LEAD = frozenset({"lead_behaviours", "lead_score_points", "segment_members"})
+"""Kept tables with many rows a lead whose models leave them scattered."""
 
 Progress = Callable[[str], None]
 PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
@@ -146,7 +148,10 @@ class Derivation:
             self.connection.execute(f"create table {table} as from temp.{name} limit 0")
         elif name not in self._emptied:
             self.connection.execute(f"delete from {table} where ({key}) in (select ({key}) from {replaced})")
-        self.connection.execute(f"insert into {table} by name select * from temp.{name}")
+        # made for all leads at once, a lead's rows are laid together: a few leads are then found among them in a fourth
+        # of the time
+        order = "order by lead_id" if name in self._emptied and name in LAID_BY_LEAD else ""
+        self.connection.execute(f"insert into {table} by name select * from temp.{name} {order}")
 
     def load(self, *names: str) -> None:
         """Make temporary tables of what the warehouse keeps of the leads in scope."""

@@ -10,7 +10,14 @@ from collections.abc import Sequence
 
 from rules.models import Field
 
-_SQL_TYPES = {"text": "varchar", "number": "double", "date": "date", "boolean": "boolean", "choice": "varchar"}
+_SQL_TYPES = {
+    "text": "varchar",
+    "number": "double",
+    "date": "date",
+    "boolean": "boolean",
+    "choice": "varchar",
+    "corporate_number": "varchar",
+}
 
 _QUERY = """
 -- One row per lead, with its fields, score, tier, stage and consent.

@@ -4,6 +4,20 @@
 create or replace temp macro normal_form(given) as
 case when strlen(given) = length(given) then lower(given) else lower(nfkc(given)) end;
 
+-- a number without the commas that set off its thousands
+create or replace temp macro number_text(given) as
+case
+    when regexp_matches(given, '^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$') then replace(given, ',', '')
+    else given
+end;
+
+-- a text as a number, whatever the width of its digits; NULL where it is none, or none that is finite
+create or replace temp macro finite_number(given) as
+case
+    when isfinite(try_cast(number_text(normal_form(given)) as double))
+        then try_cast(number_text(normal_form(given)) as double)
+end;
+
 -- the instant so many microseconds after another, which has to be finite
 create or replace temp macro later(instant, microseconds) as make_timestamptz(epoch_us(instant) + microseconds);
 

@@ -30,7 +30,7 @@ CASES = [
     ("fields.yaml", "{id: phone, label: 電話番号}", "{id: fax, label: FAX}", "'phone' is missing", "", "add"),
     ("fields.yaml", "type: choices", "type: choise", "none of the values allowed", "choise", "choice"),
     ("fields.yaml", "    values: [製品A, 製品B, 導入事例, 価格, セミナー]\n", "", "without values", "", "text"),
-    ("titles.yaml", "[次長, 副部長,", "[次長, 部長,", "two levels claim one title", "部長", "first level"),
+    ("titles.yaml", "[次長, 副部長,", "[次長, 部長,", "two levels claim one title", "部長", "one level"),
     ("titles.yaml", "[次長, 副部長,", '["", 副部長,', "an empty title matches everybody", "", ""),
     ("vocabulary.yaml", "page_group: price}", "page_group: pricing}", "no page group", "pricing", "did you mean 'price'"),
     ("vocabulary.yaml", "asset_group: case_studies}", "page_group: case_studies}", "has no page_group", "",

@@ -11,7 +11,6 @@ import pytest
 from rules.loader import check_rules, load_rules
 from rules.models import RuleSet, Selector
 from rules.sheet import read_sheet
-from rules.titles import title_level
 from tests.rules.workbooks import GUIDE
 
 SHEET = """\
@@ -103,42 +102,6 @@ def test_the_figures_of_the_guide(guide: RuleSet) -> None:
     assert [(tier.id, tier.minimum_score) for tier in guide.tiers] == [("hot", 50), ("warm", 30), ("cold", None)]
     assert [stage.label for stage in guide.stages] == ["認知", "興味", "比較検討", "決定"]
     assert (guide.active_from, guide.expires_after_hours, guide.conversion_window_days) == (None, 72, 30)
-
-
-@pytest.mark.parametrize(
-    ("title", "level"),
-    [
-        ("部長", "department_head"),
-        ("営業部長", "department_head"),
-        ("営業部 部長", "department_head"),
-        ("General Manager", "department_head"),
-        ("Sales Director", "department_head"),
-        ("支社長", "department_head"),
-        ("副部長", "deputy_department_head"),
-        ("副支店長", "deputy_department_head"),
-        ("大阪副工場長", "deputy_department_head"),
-        ("営業部長代行", "deputy_department_head"),
-        ("副室長", "deputy_section_head"),
-        ("部長代理", "deputy_department_head"),
-        ("営業部長補佐", "deputy_department_head"),
-        ("Deputy General Manager", "deputy_department_head"),
-        ("次長", "deputy_department_head"),
-        ("代表取締役社長", "executive"),
-        ("ＣＥＯ", "executive"),
-        ("Managing Director", "executive"),
-        ("課長", "section_head"),
-        ("課長代理", "deputy_section_head"),
-        ("Assistant Manager", "deputy_section_head"),
-        ("係長", "team_leader"),
-        ("主任", "team_leader"),
-        ("営業担当", "staff"),
-        ("部長付", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_levels_of_titles(guide: RuleSet, title: str | None, level: str | None) -> None:
-    assert title_level(title, guide.title_levels) == level
 
 
 def test_every_address_is_an_example_and_every_mail_can_be_sent_as_it_is(guide: RuleSet) -> None:

@@ -271,10 +271,14 @@ CASES = [
      "{all: [{segment: manufacturing_department_head_price_page_3_times}]}", "in a circle", "→", ""),
     ("fields.yaml", "id: region", "id: external_id", "what a source says of the row itself", "", "another"),
     ("fields.yaml", "id: region", "id: visitor", "what a source says of the row itself", "", "another"),
+    ("segments.yaml", WHERE, "where: {field: corporate_number, equals: '8000012050002'}", "check digit", "8000012050002", ""),
+    ("segments.yaml", WHERE, "where: {field: email_domain, equals: '@rival.example'}", "not a mail domain", "@rival", ""),
+    ("segments.yaml", WHERE, "where: {field: email_domain, in: [rival.example, rival]}", "not a mail domain", "rival", ""),
+    ("segments.yaml", WHERE, "where: " + "{not: " * 70 + "{event: any}" + "}" * 70, "nested too deeply", "", "segment"),
     # lists, companies, handoff
     ("lists.yaml", "id: competitors", "id: free_mail", "ships with the engine", "", "another"),
     ("lists.yaml", "values: [rival.example, rival-group.example, competitor.example]", "values: []", "no values", "", ""),
-    ("accounts.yaml", "number_field: corporate_number", "number_field: employees", "no text field", "employees", ""),
+    ("accounts.yaml", "number_field: corporate_number", "number_field: employees", "no field of type corporate_number", "employees", ""),
     ("accounts.yaml", "[free_mail, disposable_mail]", "[free_mails]", "no list", "free_mails", "free_mail"),
     ("handoff.yaml", "segment: ready_teams", "segment: ready_team", "no segment", "ready_team", "ready_teams"),
     ("handoff.yaml", "segment: ready_teams", "segment: everyone", "every lead", "everyone", ""),
@@ -344,6 +348,21 @@ def test_what_is_possible_is_allowed(folder: Path, edit: Callable[[str, str, str
 
 def test_no_field_bears_the_name_of_what_a_source_says_beside_the_fields() -> None:
     assert set(known_targets("leads", ())) - {"email"} <= SOURCE_COLUMNS
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in B2B.glob("*.*") if path.suffix in {".yaml", ".csv"}))
+def test_a_file_that_cannot_be_read_is_no_fault_of_others(folder: Path, name: str) -> None:
+    (folder / name).write_text("a: [\n" if name.endswith(".yaml") else "a\nb\n", encoding="utf-8")
+    assert {problem.file for problem in check_rules(folder)[1]} == {name}
+
+
+def test_limits_that_are_wrong_make_no_tier_unreachable(folder: Path, edit: Callable[[str, str, str], None]) -> None:
+    edit("scoring.yaml", "minimum_score: 0", "minimum_score: 300")
+    edit("scoring.yaml", "maximum_score: 200", "maximum_score: -1")
+    assert [problem.message for problem in check_rules(folder)[1]] == [
+        "a lead starts at 0",
+        "no lead could ever have points",
+    ]
 
 
 def test_fields_that_cannot_be_read_spoil_no_mail(folder: Path, edit: Callable[[str, str, str], None]) -> None:

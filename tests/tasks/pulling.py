@@ -23,6 +23,7 @@ FIELDS = (
     Field(id="joined", label="入会日", type="date"),
     Field(id="is_customer", label="顧客", type="boolean"),
     Field(id="topics", label="興味トピック", type="choices", values=("価格", "導入事例", "製品A")),
+    Field(id="corporate_number", label="法人番号", type="corporate_number"),
     Field(id="score", label="スコア", type="number", system=True),
 )
 START = datetime(2026, 4, 1, 0, 0, tzinfo=UTC)

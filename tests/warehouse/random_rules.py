@@ -40,7 +40,8 @@ from rules.models import (
 from tests.rule_sets import rule_set
 
 _FIELDS = (
-    *(Field(id=name, label=name) for name in ("email", "company", "title", "industry", "corporate_number")),
+    *(Field(id=name, label=name) for name in ("email", "company", "title", "industry")),
+    Field(id="corporate_number", label="法人番号", type="corporate_number"),
     Field(id="employees", label="企業規模", type="number"),
     Field(id="topics", label="興味トピック", type="choices", values=("ai", "iot")),
     Field(id="founded", label="設立", type="date"),

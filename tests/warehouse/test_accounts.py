@@ -28,7 +28,7 @@ SEGMENTS = (
     Segment(id="warm", label="企業スコア", where=AccountCondition(kind="score", asked=ScoreCondition(at_least=25))),
 )
 RULES = rule_set(
-    fields=(*rule_set().fields, Field(id="corporate_number", label="法人番号")),
+    fields=(*rule_set().fields, Field(id="corporate_number", label="法人番号", type="corporate_number")),
     accounts=Accounts(
         number_field="corporate_number", legal_forms=LEGAL_FORMS, shared_domains=("mail.example", "other.example")
     ),
@@ -65,10 +65,19 @@ def companies(connection: duckdb.DuckDBPyConnection) -> list[list[str]]:
             "(株)サンプル",
             "（株） サンプル",
             "ｻﾝﾌﾟﾙ株式会社",
+            "ｶ)ｻﾝﾌﾟﾙ",
             "サンプル",
             "株式会社　サンプル",
         ],
-        ["Sample Inc.", "SAMPLE, INC", "sample co., ltd.", "Sample Corporation", "Ｓａｍｐｌｅ K.K.", "sample"],
+        [
+            "Sample Inc.",
+            "SAMPLE, INC",
+            "sample co., ltd.",
+            "Sample Corporation",
+            "Sample CO.LTD",
+            "Ｓａｍｐｌｅ K.K.",
+            "sample",
+        ],
         ["一般社団法人サンプル協会", "(一社)サンプル 協会", "サンプル協会"],
     ],
 )

@@ -72,6 +72,18 @@ def test_a_value_that_does_not_fit_is_set_aside_and_the_row_stays(pulling: Pulli
     }  # fmt: skip
 
 
+def test_a_corporate_number_is_kept_in_its_digits_or_set_aside(pulling: Pulling) -> None:
+    rows = "number,mail,at\nＴ7000-0120-50002,a@example.com,2026-04-01\n8000012050002,b@example.com,2026-04-01\n"
+    columns = {"corporate_number": "number", "email": "mail", "occurred_at": "at"}
+    pulling.sources(pulling.file_source(pulling.file("leads.csv", rows), "leads", columns=columns))
+    assert pulling.counts().rows_loaded == 2
+    assert pulling.rows("select email, attributes from lead_records order by email") == [
+        ("a@example.com", {"corporate_number": "7000012050002"}),
+        ("b@example.com", {}),
+    ]
+    assert [row[1:4] for row in pulling.quarantine()] == [(3, "number", "8000012050002")]
+
+
 @pytest.mark.parametrize(
     ("row", "column", "value"),
     [

@@ -197,9 +197,17 @@ def test_rules_narrow_events_by_asset_and_properties(warehouse) -> None:
     )
     add_event(warehouse, "document_download", at(1), email=EMAIL, asset="2026-Price-List.pdf")
     downloads(warehouse, at(1))
-    for form, seats in (("quote", "50"), ("contact", "49"), ("careers", "80"), ("contact", "many")):
+    for form, seats in (
+        ("quote", "５０"),
+        ("contact", "1,000"),
+        ("contact", "49"),
+        ("careers", "80"),
+        ("contact", "many"),
+        ("contact", "1e400"),
+        ("careers", "1,000"),
+    ):
         add_event(warehouse, "form_submit", at(2), email=EMAIL, form=form, seats=seats)
-    assert score(warehouse, rules, at(3)) == 32
+    assert score(warehouse, rules, at(3)) == 57
 
 
 def stages(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:

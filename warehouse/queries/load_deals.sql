@@ -17,7 +17,7 @@ select
     external_id,
     email,
     status,
-    try_cast(load_number_text(amount) as decimal(18, 2)) as amount,
+    try_cast(number_text(amount) as decimal(18, 2)) as amount,
     occurred_at,
     $as_of as received_at,
     attributes,

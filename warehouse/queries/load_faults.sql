@@ -24,7 +24,7 @@ with told as (
     from load_stage
     where
         fault is null and amount is not null
-        and try_cast(load_number_text(amount) as decimal(18, 2)) is null
+        and try_cast(number_text(amount) as decimal(18, 2)) is null
     union all
     select row_number, 'blocks', null, blocks, 'neither marketing nor all; it blocks all', false as is_row
     from load_stage

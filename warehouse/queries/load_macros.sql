@@ -25,12 +25,6 @@ end;
 create or replace temp macro load_is_stamp(stamp) as
 stamp between timestamptz '0001-01-02 00:00:00+00' and timestamptz '9999-12-31 00:00:00+00';
 
-create or replace temp macro load_number_text(given) as
-case
-    when regexp_matches(given, '^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$') then replace(given, ',', '')
-    else given
-end;
-
 -- a whole number has no fraction to show, and what is no number is nothing
 create or replace temp macro load_number_shown(given) as
 case

@@ -40,7 +40,7 @@ judged as (
             when 'number'
                 then
                     case
-                        when isfinite(try_cast(load_number_text(given) as double)) then load_number_text(given)
+                        when isfinite(try_cast(number_text(given) as double)) then number_text(given)
                     end
             when 'date'
                 then
@@ -53,6 +53,7 @@ judged as (
                         ) as varchar
                     )
             when 'boolean' then cast(load_boolean(given) as varchar)
+            when 'corporate_number' then corporate_number(given)
             else
                 nullif(
                     array_to_string(
@@ -83,6 +84,7 @@ select
         when type = 'number' then 'not a number'
         when type = 'date' then 'not a date; is date_format right?'
         when type = 'boolean' then 'not true or false'
+        when type = 'corporate_number' then 'not a 法人番号 (13 digits), or its check digit is wrong'
         else 'no value in it'
     end as reason,
 from judged

@@ -66,13 +66,13 @@ narrowed as (
                                 then
                                     list_contains(test.one_of, normal_form(matched.properties[test.property]))
                                     or list_contains(
-                                        list_transform(test.one_of, lambda text: try_cast(text as double)),
-                                        try_cast(matched.properties[test.property] as double)
+                                        list_transform(test.one_of, lambda text: finite_number(text)),
+                                        finite_number(matched.properties[test.property])
                                     )
                             when test.contains is not null
                                 then contains(normal_form(matched.properties[test.property]), test.contains)
                             else
-                                try_cast(matched.properties[test.property] as double)
+                                finite_number(matched.properties[test.property])
                                 between coalesce(test.at_least, '-infinity'::double)
                                 and coalesce(test.at_most, 'infinity'::double)
                         end,
