@@ -12,5 +12,5 @@ def corporate_number(text: str) -> str | None:
 
     Width, spaces and hyphens make no difference; a T before it, as on invoices, is taken off.
     """
-    digits = cn.compact(unicodedata.normalize("NFKC", text)).strip().upper().removeprefix("T")
+    digits = cn.compact(cn.compact(unicodedata.normalize("NFKC", text)).upper().removeprefix("T"))
     return digits if cn.is_valid(digits) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -19,7 +20,7 @@ from rules.titles import TITLE_LEVEL
 EMAIL_DOMAIN = "email_domain"
 """The name conditions use for the part of a lead's address behind the @; no field may have it."""
 
-_DOMAIN = re.compile(r"[^\s@.]+(\.[^\s@.]+)+")
+_DOMAIN = re.compile(r"[\w-]+(\.[\w-]+)+")
 _OPERATORS = ("equals", "in", "in_list", "contains", "at_least", "at_most", "known")
 _OPERATORS_OF_TYPE = {
     "text": ("equals", "in", "in_list", "contains", "known"),
@@ -27,7 +28,7 @@ _OPERATORS_OF_TYPE = {
     "choices": ("contains", "known"),
     "number": ("equals", "at_least", "at_most", "known"),
     "boolean": ("equals", "known"),
-    "corporate_number": ("equals", "in", "known"),
+    "corporate_number": ("equals", "in", "in_list", "known"),
     "date": ("equals", "at_least", "at_most", "known"),
 }
 _KEPT = {
@@ -50,6 +51,8 @@ class FieldConditions:
         if not only(raw, ("field", *_OPERATORS), spot):
             return None
         name = raw["field"]
+        if not is_kind(name, str, "the id of a field", spot.at("field")):
+            return None
         if self.fields is None or not self._is_field(name, self.fields, spot):
             return None
         known = self.fields.get(name)
@@ -108,7 +111,7 @@ class FieldConditions:
         if operator == "known":
             return value if is_kind(value, bool, "true or false", spot) else None
         if operator == "in_list":
-            return self._listed(value, spot)
+            return self._listed(name, known, value, spot)
         if operator == "in":
             if not isinstance(value, list) or not value:
                 spot.fault("'in' holds a list", received=shown(value), hint="such as [製造業, 建設業]")
@@ -119,18 +122,22 @@ class FieldConditions:
             return None if None in found else tuple(found)
         return self._one_value(name, known, operator, value, spot)
 
-    def _listed(self, value: Any, spot: Spot) -> tuple[str, ...] | None:
+    def _listed(self, name: str, known: Field | None, value: Any, spot: Spot) -> tuple[str, ...] | None:
         """The values of one named list or of several."""
         if self.lists is None:
             return None
         names = value if isinstance(value, list) else [value]
-        if not names or not all(isinstance(name, str) for name in names):
+        if not names or not all(isinstance(one, str) for one in names):
             spot.fault("'in_list' names a list", received=shown(value), allowed=listed(self.lists.labels))
             return None
-        found = [self.lists.resolve(name, spot) for name in names]
+        found = [self.lists.resolve(one, spot) for one in names]
         if None in found:
             return None
-        return tuple(dict.fromkeys(text for name in found if name for text in self.values_of_lists.get(name, ())))
+        texts = dict.fromkeys(text for one in found if one for text in self.values_of_lists.get(one, ()))
+        if name != EMAIL_DOMAIN and (known is None or known.type != "corporate_number"):
+            return tuple(texts)
+        read = [self._one_value(name, known, "in_list", text, spot) for text in texts]
+        return None if None in read else tuple(read)
 
     def _one_value(self, name: str, known: Field | None, operator: str, value: Any, spot: Spot) -> Any:
         if name == TITLE_LEVEL:
@@ -158,15 +165,20 @@ class FieldConditions:
                 hint=did_you_mean(value, known.values),
             )
             return None
-        if name == EMAIL_DOMAIN and operator != "contains" and not _DOMAIN.fullmatch(value.strip()):
-            spot.fault(
-                "this is not a mail domain",
-                received=shown(value),
-                allowed="what stands behind the @, such as rival.example",
-                hint="for a part of a domain write contains: …",
-            )
-            return None
-        return value
+        return _mail_domain(value, operator, spot) if name == EMAIL_DOMAIN else value
+
+
+def _mail_domain(value: str, operator: str, spot: Spot) -> str | None:
+    text = unicodedata.normalize("NFKC", value).strip().lower()
+    if not (_DOMAIN.fullmatch(text) if operator != "contains" else "@" not in text):
+        spot.fault(
+            "this is not a mail domain",
+            received=shown(value),
+            allowed="what stands behind the @, such as rival.example",
+            hint="for a part of a domain write contains: …",
+        )
+        return None
+    return text
 
 
 def _corporate_number(value: str, spot: Spot) -> str | None:

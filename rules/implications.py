@@ -189,15 +189,16 @@ def _follows(what: Leaf, leaf: Leaf) -> bool:
             return what.is_known is True or _is_part(leaf, what)
         case EventCondition(), EventCondition():
             return (
-                includes(what.on, leaf.on)
+                # what counts for the one may be a repeat for the other, lately but not ever
+                (what.on == leaf.on or (what.within_days is None and includes(what.on, leaf.on)))
                 and leaf.at_least >= what.at_least
                 and _days(leaf.within_days) <= _days(what.within_days)
             )
         case EventCondition(), OccasionCondition(which="last", before_days=None):
             return includes(what.on, leaf.on) and _days(leaf.within_days) <= _days(what.within_days)
         case OccasionCondition(), EventCondition(at_least=1):
-            # the last time may be a repeat, which counts for nothing; the first never is
-            is_counted = leaf.which == "first" or what.within_days is None
+            # the last time may be a repeat, which counts for nothing; the first of the very same is none
+            is_counted = (leaf.which == "first" and leaf.on == what.on) or what.within_days is None
             return is_counted and includes(what.on, leaf.on) and _days(leaf.within_days) <= _days(what.within_days)
         case OccasionCondition(), OccasionCondition(which="last", before_days=None):
             return includes(what.on, leaf.on) and _days(leaf.within_days) <= _days(what.within_days)
@@ -274,4 +275,4 @@ def _is_part(first: FieldCondition, second: FieldCondition) -> bool:
 
 def _text(literal: Literal) -> str:
     leaf, is_yes = literal
-    return written(leaf) if is_yes else f"not {written(leaf)}"
+    return written(leaf) if is_yes else f"{{not: {written(leaf)}}}"

@@ -8,7 +8,7 @@ from rules.files import FieldsFile, TiersFile, TitlesFile
 from rules.hints import shown
 from rules.models import Field, Tier, TitleLevel
 from rules.names import check_ids
-from rules.titles import TITLE_LEVEL, compared_title
+from rules.titles import TITLE_LEVEL, compared_title, is_one_title
 from rules.vocabulary import normalised
 
 REQUIRED_FIELDS = ("name", "email", "company", "title", "phone")
@@ -78,6 +78,9 @@ def check_titles(document: Document[TitlesFile], problems: list[Problem]) -> tup
                 here = spot.at(position, key, number)
                 if not title.strip():
                     here.fault("an empty title matches everybody", hint="remove it")
+                elif key == "endings" and not is_one_title(title):
+                    hint = "write the title before it, or the whole under exact"
+                    here.fault("no title ends so: this is cut apart", received=shown(title), hint=hint)
                 elif (first := seen.setdefault(compared_title(title), level.id)) != level.id:
                     here.fault(
                         "two levels claim one title",

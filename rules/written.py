@@ -7,9 +7,11 @@ from typing import Any
 from rules.models import (
     AccountCondition,
     DealCondition,
+    EventCondition,
     Leaf,
     OccasionCondition,
     ScoreCondition,
+    Selector,
     SequenceCondition,
     StageCondition,
     TierCondition,
@@ -35,22 +37,40 @@ def _mapping(leaf: Leaf) -> dict[str, Any]:
         case ScoreCondition():
             return {"score": given}
         case DealCondition():
-            return {**given, "deal": leaf.status or "any"}
+            return {"deal": leaf.status or "any", **_without(given, "status")}
         case AccountCondition():
             people = {"people": leaf.people} if leaf.kind == "people" else {}
             return {"account": {**people, **_mapping(leaf.asked)}}
         case SequenceCondition():
-            return {**given, "sequence": [_given(step) for step in leaf.steps]}
+            return {"sequence": [_behaviour(step) for step in leaf.steps], **_without(given, "steps")}
         case OccasionCondition():
-            narrowing = _given(leaf.on)
-            rest = {key: value for key, value in given.items() if key not in {"on", "which"}}
-            return {leaf.which: narrowing if len(narrowing) > 1 else leaf.on.event, **rest}
+            return {leaf.which: _behaviour(leaf.on), **_without(given, "on", "which")}
+        case EventCondition():
+            return {**_selector(leaf.on), **_without(given, "on")}
         case _:
-            on = getattr(leaf, "on", None)
-            return {**(_given(on) if on is not None else {}), **{k: v for k, v in given.items() if k != "on"}}
+            return given
+
+
+def _behaviour(on: Selector) -> str | dict[str, Any]:
+    """A behaviour by its event's name where nothing narrows it."""
+    narrowed = _selector(on)
+    return narrowed if len(narrowed) > 1 else on.event
+
+
+def _selector(on: Selector) -> dict[str, Any]:
+    tests = {test.property: _without(_given(test), "property") for test in on.properties}
+    return {**_without(_given(on), "properties"), **({"properties": tests} if tests else {})}
+
+
+def _without(given: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in given.items() if key not in keys}
 
 
 def _given(model: Any) -> dict[str, Any]:
     """What was given, without what is empty, by the keys of rule files."""
     found = model.model_dump(mode="json", exclude_defaults=True)
-    return {_KEYS.get(key, key): value for key, value in found.items() if value not in (None, [], {})}
+    return {
+        _KEYS.get(key, key): int(value) if isinstance(value, float) and value.is_integer() else value
+        for key, value in found.items()
+        if value not in (None, [], {})
+    }

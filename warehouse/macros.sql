@@ -14,8 +14,8 @@ end;
 -- a text as a number, whatever the width of its digits; NULL where it is none, or none that is finite
 create or replace temp macro finite_number(given) as
 case
-    when isfinite(try_cast(number_text(normal_form(given)) as double))
-        then try_cast(number_text(normal_form(given)) as double)
+    when isfinite(try_cast(number_text(trim(normal_form(given))) as double))
+        then try_cast(number_text(trim(normal_form(given))) as double)
 end;
 
 -- the instant so many microseconds after another, which has to be finite

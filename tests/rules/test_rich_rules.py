@@ -275,6 +275,12 @@ CASES = [
     ("segments.yaml", WHERE, "where: {field: email_domain, equals: '@rival.example'}", "not a mail domain", "@rival", ""),
     ("segments.yaml", WHERE, "where: {field: email_domain, in: [rival.example, rival]}", "not a mail domain", "rival", ""),
     ("segments.yaml", WHERE, "where: " + "{not: " * 70 + "{event: any}" + "}" * 70, "nested too deeply", "", "segment"),
+    ("segments.yaml", WHERE, "where: {field: [a], equals: x}", "not the kind", "", ""),
+    ("segments.yaml", WHERE, "where: {field: email_domain, equals: 'https://rival.example/'}", "not a mail domain", "https", ""),
+    ("segments.yaml", WHERE, "where: {field: email_domain, contains: '@rival'}", "not a mail domain", "@rival", ""),
+    ("segments.yaml", WHERE, "where: {field: email_domain, in_list: target_industries}", "not a mail domain", "製造業", ""),
+    ("segments.yaml", WHERE, "where: {field: corporate_number, in_list: competitors}", "check digit", "rival", ""),
+    ("titles.yaml", "[課長, 課長職,", "[課長, 課長・部長,", "cut apart", "課長・部長", "exact"),
     # lists, companies, handoff
     ("lists.yaml", "id: competitors", "id: free_mail", "ships with the engine", "", "another"),
     ("lists.yaml", "values: [rival.example, rival-group.example, competitor.example]", "values: []", "no values", "", ""),
@@ -324,6 +330,9 @@ def test_all_are_reported_at_once(folder: Path, edit: Callable[[str, str, str], 
 
 
 POSSIBLE = [
+    "{all: [{event: mail_click, properties: {link: b}, within_days: 7}, {not: {event: mail_click, within_days: 7}}]}",
+    "{all: [{first: {event: mail_click, properties: {link: b}}, within_days: 7}, {not: {event: mail_click, within_days: 7}}]}",
+    "{field: email_domain, equals: ' ｒｉｖａｌ.example '}",
     "{any: [{tier: hot}, {tier: cold}]}",
     "{all: [{event: 資料DL}, {never: 資料DL, within_days: 30}]}",
     "{all: [{field: topics, contains: 価格}, {field: topics, contains: 製品A}]}",

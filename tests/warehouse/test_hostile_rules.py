@@ -51,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
             "asset": {"event": "document_download", "asset": HOSTILE},
             "property": {"event": "form_submit", "properties": {HOSTILE: HOSTILE}},
             "property_part": {"event": "form_submit", "properties": {HOSTILE: {"contains": HOSTILE}}},
-            "domain": {"field": "email_domain", "in": ["'x'or1=1;drop--\".example", "example.com"]},
+            "domain": {"any": [{"field": "email_domain", "contains": value} for value in (HOSTILE, "example.com")]},
             "group": {"event": "page_view", "page_group": "hostile"},
         }
         content["segments"] += [

@@ -15,6 +15,7 @@ from settings import Settings
 from tests.facts import START, add_consent, add_event, add_lead, add_suppression, at
 from tests.rule_sets import rule_set
 from warehouse.connection import open_warehouse
+from warehouse.derivation import LAID_BY_LEAD
 from warehouse.recompute import recompute as recompute_for
 
 
@@ -290,3 +291,16 @@ def test_facts_seen_before_their_commit_are_seen_again_after_it(tmp_path: Path) 
         with open_warehouse(settings) as connection:
             recompute(connection, rule_set(), at(day))
             assert rows(connection, "select score from leads") == [((day - 1) * 10,)]
+
+
+def test_derived_for_all_the_rows_of_a_lead_lie_together(warehouse) -> None:
+    for day in range(1, 4):
+        for name in ("b", "c", "a"):
+            add_event(warehouse, "document_download", at(day), email=f"{name}@example.com", asset="guide")
+    for name in ("b", "c", "a"):
+        add_lead(warehouse, f"{name}@example.com")
+    recompute(warehouse, rule_set(), at(5))
+    for table in sorted(LAID_BY_LEAD):
+        leads = [lead for (lead,) in warehouse.execute(f"select lead_id from {table} order by rowid").fetchall()]
+        assert len(leads) >= 3
+        assert leads == sorted(leads), table
