@@ -212,6 +212,7 @@ class TriggerMailEntry(Frozen):
     sender: str | None = None
     subject: str | None = None
     category: str = "marketing"
+    window: str | None = None
     cta: str = ""
     notify_sales: bool = False
     is_enabled: bool = True

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from rules import files
 from rules.accounts import check_accounts
 from rules.conditions import Conditions
+from rules.delivery import check_delivery
 from rules.documents import Document, load_document
 from rules.errors import ConfigurationError, Problem
 from rules.field_conditions import FieldConditions
@@ -24,7 +25,7 @@ from rules.hints import nearest
 from rules.lead_rules import check_fields, check_tiers, check_titles
 from rules.lists import read_lists, shipped_content
 from rules.mails import check_mails
-from rules.models import Field, RuleSet, SalesAction, Step
+from rules.models import Delivery, Field, RuleSet, SalesAction, Step
 from rules.names import Names
 from rules.possible import Documents, check_possible
 from rules.sales import check_handoff, check_senders
@@ -112,6 +113,7 @@ class _Reading:
         trigger_mails_file = self._file("trigger_mails.yaml", files.TriggerMailsFile)
         lists_file = self._file("lists.yaml", files.ListsFile, is_needed=False)
         accounts_file = self._file("accounts.yaml", files.AccountsFile, is_needed=False)
+        delivery_file = self._file("delivery.yaml", Delivery, is_needed=False)
         rows = self._sheets(ruleset)
 
         of_segments = segment_names(segments_file) if segments_file else None
@@ -123,10 +125,11 @@ class _Reading:
         fields = check_fields(fields_file, self.problems) if fields_file else None
         levels = check_titles(titles_file, self.problems) if titles_file else None
         known_lists, values_of_lists = read_lists(lists_file, self.problems)
-        is_unread = lists_file is None and (self.folder / "lists.yaml").exists()
-        lists = None if is_unread else known_lists
+        lists = None if self._is_unread("lists.yaml", lists_file) else known_lists
         self.contents["the lists that ship"] = shipped_content(values_of_lists)
         accounts = check_accounts(accounts_file, fields, lists, values_of_lists, self.problems)
+        delivery, of_windows = check_delivery(delivery_file, fields, self.problems)
+        windows = None if self._is_unread("delivery.yaml", delivery_file) else of_windows
         tiers = check_tiers(tiers_file, self.problems) if tiers_file else None
         senders = check_senders(senders_file, self.problems) if senders_file else None
         sender_names = Names("sender", [(sender.id, "") for sender in senders]) if senders else None
@@ -162,12 +165,20 @@ class _Reading:
             handoff, actions = check_handoff(handoff_file, sender_names, selectors, of_segments, self.problems)
         if rows is not None and vocabulary is not None and ruleset is not None:
             context = SheetContext(
-                vocabulary, of_segments, stages or (), default_sender, ruleset.value.default_follow_up
+                vocabulary,
+                of_segments,
+                stages or (),
+                default_sender,
+                ruleset.value.default_follow_up,
+                delivery,
+                windows,
             )
             steps, of_sheet = steps_of_sheet(rows, context)
             actions = of_sheet + actions
         if trigger_mails_file is not None and vocabulary is not None:
-            triggers = TriggerMailContext(vocabulary, of_segments, of_stages, sender_names, default_sender)
+            triggers = TriggerMailContext(
+                vocabulary, of_segments, of_stages, sender_names, default_sender, delivery, windows
+            )
             mails, notices = check_trigger_mails(trigger_mails_file, triggers, len(steps) + 1, self.problems)
             steps, actions = steps + mails, actions + notices
         # Without the sheet or the trigger mails every template they use would seem unused.
@@ -212,6 +223,7 @@ class _Reading:
             steps=tuple(steps),
             sales_actions=tuple(actions),
             handoff=handoff,
+            delivery=delivery,
         )
 
     def _file(self, name: str, model: type[F], *, is_needed: bool = True) -> Document[F] | None:
@@ -227,6 +239,10 @@ class _Reading:
         if document is not None:
             self.contents[name] = document.content
         return document
+
+    def _is_unread(self, name: str, document: Document[F] | None) -> bool:
+        """Whether a file that may be left out is there and could not be read."""
+        return document is None and (self.folder / name).exists()
 
     def _sheets(self, ruleset: Document[files.RulesetFile] | None) -> list[Row] | None:
         if ruleset is None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Literal
 
 from rules.condition_models import Frozen, Selector
+from rules.delivery_models import MailKind
 
 EVERYONE = "everyone"
 """The id of the segment that holds every lead; it always exists."""
@@ -44,7 +45,7 @@ class Step(Frozen):
     scenario: str
     step: str
     label: str
-    kind: Literal["step", "trigger", "newsletter"]
+    kind: MailKind
     priority: int
     segment: str
     stage: str | None
@@ -54,6 +55,8 @@ class Step(Frozen):
     """The trigger is the n-th such event of the lead."""
     delay: timedelta
     category: Literal["marketing", "transactional"]
+    window: str | None = None
+    """When it may go; None: at any time."""
     subject: str | None
     """The sheet's subject; None where the template has its own."""
     summary: str = ""

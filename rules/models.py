@@ -31,6 +31,7 @@ from rules.condition_models import (
     leaves,
     selectors_of,
 )
+from rules.delivery_models import WEEKDAYS, Days, Delivery, MailCap, MailKind, Window
 from rules.lead_models import (
     Accounts,
     Cap,
@@ -51,13 +52,16 @@ from rules.mail_models import EVERYONE, Handoff, Owner, SalesAction, Sender, Ste
 __all__ = [
     "ANY_EVENT",
     "EVERYONE",
+    "WEEKDAYS",
     "AccountCondition",
     "Accounts",
     "All",
     "AnyOf",
     "Cap",
     "Condition",
+    "Days",
     "DealCondition",
+    "Delivery",
     "EventCondition",
     "FallBack",
     "Field",
@@ -67,6 +71,8 @@ __all__ = [
     "Group",
     "Handoff",
     "Leaf",
+    "MailCap",
+    "MailKind",
     "Not",
     "OccasionCondition",
     "Owner",
@@ -89,6 +95,7 @@ __all__ = [
     "Tier",
     "TierCondition",
     "TitleLevel",
+    "Window",
     "leaves",
     "selectors_of",
 ]
@@ -127,3 +134,4 @@ class RuleSet(Frozen):
     steps: tuple[Step, ...]
     sales_actions: tuple[SalesAction, ...]
     handoff: Handoff
+    delivery: Delivery = Delivery()

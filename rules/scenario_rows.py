@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rules import sheet
+from rules.delivery import window_of
 from rules.hints import did_you_mean, shown
-from rules.models import Stage, Term
+from rules.models import Delivery, Stage, Term
 from rules.names import Names
 from rules.sheet import Row
 from rules.timing import (
@@ -46,6 +47,8 @@ class SheetContext:
     stages: tuple[Stage, ...]
     default_sender: str
     default_follow_up: str | None
+    delivery: Delivery
+    windows: Names | None
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class ReadRow:
     step: str
     template: str
     category: Category
+    window: str | None
     is_enabled: bool
 
 
@@ -88,6 +92,8 @@ def read_row(row: Row, context: SheetContext) -> ReadRow | None:
         _report(row, sheet.NEXT_ACTION, problem)
     _check_subject(row)
     category = _category(row, timing)
+    named = _named(row, sheet.WINDOW, context.windows) if row.text(sheet.WINDOW) else None
+    window = window_of(named, category, context.delivery)
     is_enabled = _is_enabled(row)
     own_id = row.text(sheet.STEP_ID)
     if own_id and _STEP_ID.fullmatch(own_id) is None:
@@ -98,7 +104,7 @@ def read_row(row: Row, context: SheetContext) -> ReadRow | None:
         return None
     step = own_id or step_key(segment, stage, timing)
     template = row.text(sheet.TEMPLATE) or step
-    return ReadRow(row, segment, stage, timing, cta, next_actions, step, template, category, is_enabled)
+    return ReadRow(row, segment, stage, timing, cta, next_actions, step, template, category, window, is_enabled)
 
 
 def step_key(segment: str, stage: str, timing: Timing) -> str:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Literal
 
 from rules import sheet
+from rules.delivery import window_of
 from rules.hints import shown
 from rules.implications import includes
 from rules.models import SalesAction, Selector, Stage, Step, Term
@@ -52,6 +53,7 @@ def _step(found: ReadRow, priority: int, sender: str) -> Step:
         trigger_count=found.timing.count,
         delay=found.timing.delay,
         category=found.category,
+        window=found.window,
         subject=row.text(sheet.SUBJECT),
         summary=row.text(sheet.SUMMARY),
         template=found.template,
@@ -116,6 +118,7 @@ def _default_follow_up(found: ReadRow, cta: Term, delay: timedelta, priority: in
         trigger=cta.selector,
         delay=delay,
         category="marketing",
+        window=window_of(None, "marketing", context.delivery),
         subject=None,
         summary="既定のフォローメール",
         template=str(context.default_follow_up),

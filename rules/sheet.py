@@ -17,11 +17,11 @@ from rules.vocabulary import normalised
 
 SEGMENT, STAGE, TIMING, SUBJECT = "セグメント", "購買ステージ", "配信タイミング", "メール件名"
 SUMMARY, CTA, NEXT_ACTION = "メール内容", "CTA", "次のアクション"
-STEP_ID, TEMPLATE, ENABLED, CATEGORY = "ステップID", "テンプレート", "有効", "区分"
+STEP_ID, TEMPLATE, ENABLED, CATEGORY, WINDOW = "ステップID", "テンプレート", "有効", "区分", "送信時間帯"
 
 REQUIRED_COLUMNS = (SEGMENT, STAGE, TIMING, SUBJECT, SUMMARY, CTA, NEXT_ACTION)
-OPTIONAL_COLUMNS = (STEP_ID, TEMPLATE, ENABLED, CATEGORY)
-COLUMNS_NOT_SERVED = ("ABテスト", "送信時間帯", "終了条件", "再エントリー")
+OPTIONAL_COLUMNS = (STEP_ID, TEMPLATE, ENABLED, CATEGORY, WINDOW)
+COLUMNS_NOT_SERVED = ("ABテスト", "終了条件", "再エントリー")
 _COLUMNS = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS, *COLUMNS_NOT_SERVED)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rules.delivery import window_of
 from rules.documents import Document, Spot
 from rules.errors import Problem
 from rules.files import TriggerMailEntry, TriggerMailsFile
 from rules.hints import shown
-from rules.models import SalesAction, Step, Term
+from rules.models import Delivery, SalesAction, Step, Term
 from rules.names import Names, check_ids
 from rules.scenario_rows import CATEGORIES
 from rules.timing import NotUnderstoodError, parse_cta, parse_timing
@@ -27,6 +28,8 @@ class TriggerMailContext:
     stages: Names | None
     senders: Names | None
     default_sender: str
+    delivery: Delivery
+    windows: Names | None
 
 
 def check_trigger_mails(
@@ -73,6 +76,9 @@ def _step(entry: TriggerMailEntry, context: TriggerMailContext, priority: int, s
         spot.at("category").fault(
             "there is no such category", received=shown(entry.category), allowed="marketing, transactional"
         )
+    window = None
+    if entry.window is not None and context.windows is not None:
+        window = context.windows.resolve(entry.window, spot.at("window"))
     timing = None
     cta: Term | None = None
     try:
@@ -97,6 +103,7 @@ def _step(entry: TriggerMailEntry, context: TriggerMailContext, priority: int, s
         trigger_count=timing.count,
         delay=timing.delay,
         category=category,
+        window=window_of(window, category, context.delivery),
         subject=entry.subject,
         template=entry.template or entry.id,
         sender=sender,

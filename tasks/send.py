@@ -38,7 +38,7 @@ def plan_sends(settings: Settings, rules: RuleSet, as_of: datetime) -> dict[str,
         sending.recover(ledger, as_of)
         sending.apply_evidence(ledger, rules, as_of)
         check_instant(ledger, "send", as_of)
-        return sending.plan_sends(ledger, rules, as_of)
+        return sending.plan_sends(ledger, rules, as_of, settings.timezone)
 
 
 def deliver_sends(
@@ -96,9 +96,11 @@ class _Delivery:
             if self._settings.effective_delivery == "allowlist"
             else None
         )
-        with open_ledger(self._settings) as ledger:
+        with open_ledger(self._settings, with_warehouse=True) as ledger:
             sending.recover(ledger, self._as_of)
-            batches = sending.planned_batches(ledger, allowlist, MAX_PERSONALIZATIONS)
+            batches = sending.planned_batches(
+                ledger, self._rules, self._as_of, self._settings.timezone, allowlist, MAX_PERSONALIZATIONS
+            )
         total = sum(len(ids) for *_, ids in batches)
         done = 0
         for scenario, step, send_ids in batches:

@@ -83,6 +83,9 @@ REASONS = {
     "no_consent": "同意なし",
     "duplicate_address": "同じ宛先へ配信済み",
     "paused": "一時停止中",
+    "quiet_hours": "送信時間帯の外(送信待ち)",
+    "holiday": "休業日(送信待ち)",
+    "frequency_cap": "配信頻度の上限(送信待ち)",
     "step_removed": "シナリオから削除",
     "unknown_lead": "リード不明",
 }

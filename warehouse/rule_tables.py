@@ -234,6 +234,7 @@ def _acts(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
                 "trigger_count": step.trigger_count,
                 "delay": step.delay,
                 "category": step.category,
+                "send_window": step.window,
                 "cta_label": step.cta_label,
                 "cta_behaviour": catalogue.behaviours[step.cta] if step.cta is not None else None,
                 "is_enabled": step.is_enabled,

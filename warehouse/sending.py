@@ -12,6 +12,7 @@ import duckdb
 
 from rules.models import RuleSet
 from warehouse.errors import InstantError, WarehouseError
+from warehouse.openings import make_openings
 
 QUERIES = Path(__file__).parent / "queries"
 Outcome = Literal["accepted", "rejected", "not_sent", "unknown"]
@@ -77,13 +78,14 @@ def is_paused(connection: duckdb.DuckDBPyConnection, scenario: str) -> bool:
     return row is not None
 
 
-def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> dict[str, int]:
+def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime, timezone: str) -> dict[str, int]:
     """Enrol the leads whose triggers have happened, and decide every send that is due.
 
     Args:
         connection: The ledger, with the warehouse attached.
         rules: The rule set the warehouse was recomputed with.
         as_of: The instant of the run.
+        timezone: The business time zone.
 
     Returns:
         Decisions made, by name.
@@ -94,6 +96,8 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
         "active_from": active_from(connection, rules, as_of),
         "last_seen": last_seen(connection, "send", recomputed_at(connection, rules, as_of)),
         "rule_set_version": rules.version,
+        "timezone": timezone,
+        "time_zone_field": rules.delivery.time_zone_field,
     }
 
     def selected(name: str) -> tuple[str, dict[str, object]]:
@@ -102,12 +106,13 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
 
     statement, bound = selected("enrol")
     connection.execute(f"insert into enrolments by name {statement}", bound)
+    make_openings(connection, rules.delivery, timezone, _longest_waiting(connection, as_of), as_of)
     statement, bound = selected("decide")
     connection.execute(f"create or replace temp table decided as {statement}", bound)
     connection.execute(
         """
         insert into send_decision_changes
-        select send_id, decision, $as_of, decision != 'paused'
+        select send_id, decision, $as_of, is_final
         from decided
         where decision is distinct from earlier_decision
         """,
@@ -117,8 +122,7 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
         """
         insert into send_decisions
         select
-            send_id, lead_id, scenario, step, variant, occurrence, segment, due_at, decision, $as_of,
-            decision != 'paused', $version
+            send_id, lead_id, scenario, step, variant, occurrence, segment, due_at, decision, $as_of, is_final, $version
         from decided
         where decision is distinct from earlier_decision
         on conflict (send_id) do update
@@ -135,7 +139,7 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
         insert into sends
         select
             send_id, lead_id, scenario, step, variant, occurrence, segment, category, 'planned', null, email, due_at,
-            $as_of, null, null, null, $as_of, $version
+            $as_of, null, null, null, $as_of, $version, expires_at
         from decided
         where decision = 'sent'
         """,
@@ -179,16 +183,38 @@ def apply_evidence(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of:
     return moved, released
 
 
+def _longest_waiting(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> datetime:
+    """When the mail was due that has been waiting for longest."""
+    ((due_at,),) = connection.execute(
+        "select min(due_at) from enrolments where due_at <= $1 and not exists (select 1 from send_decisions as final"
+        " where final.is_final and final.lead_id = enrolments.lead_id and final.scenario = enrolments.scenario"
+        " and final.step = enrolments.step and final.occurrence = enrolments.occurrence)",
+        [as_of],
+    ).fetchall()
+    return as_of if due_at is None else due_at
+
+
 def planned_batches(
-    connection: duckdb.DuckDBPyConnection, allowlist: Sequence[str] | None, size: int
+    connection: duckdb.DuckDBPyConnection,
+    rules: RuleSet,
+    as_of: datetime,
+    timezone: str,
+    allowlist: Sequence[str] | None,
+    size: int,
 ) -> list[tuple[str, str, list[str]]]:
-    """Planned sends as (scenario, step, send ids), at most ``size`` ids a batch, each address once a batch.
+    """Planned sends that may go now as (scenario, step, send ids), at most ``size`` a batch, each address once a batch.
 
     Args:
-        connection: The ledger.
+        connection: The ledger, with the warehouse attached.
+        rules: The rule set the warehouse was recomputed with.
+        as_of: The instant of the run.
+        timezone: The business time zone.
         allowlist: Addresses and ``@domains`` that may be mailed; None for everyone.
         size: Largest batch.
     """
+    make_openings(connection, rules.delivery, timezone, as_of, as_of)
+    values = {"as_of": as_of, "timezone": timezone, "time_zone_field": rules.delivery.time_zone_field}
+    connection.execute(f"create or replace temp table held_sends as {query('held_sends')}", values)
     rows = connection.execute(
         """
         with allowed as (
@@ -201,6 +227,7 @@ def planned_batches(
                 and ($allowlist is null or email in (select unnest($allowlist))
                     or '@' || split_part(email, '@', -1) in (select unnest($allowlist)))
                 and not exists (select 1 from pauses where pauses.scenario in ('*', sends.scenario))
+                and send_id not in (select send_id from held_sends)
         ),
 
         numbered as (

@@ -196,7 +196,7 @@ def test_optional_columns(folder: Path, errors: Check) -> None:
     assert problem.message == "this is not a step id"
 
 
-@pytest.mark.parametrize("column", ["ABテスト", "送信時間帯", "終了条件", "再エントリー"])
+@pytest.mark.parametrize("column", ["ABテスト", "終了条件", "再エントリー"])
 def test_columns_that_are_not_served_yet(folder: Path, errors: Check, column: str) -> None:
     add_column(folder, column, [])
     load_rules(folder)

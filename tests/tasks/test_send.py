@@ -407,8 +407,8 @@ def test_an_allowlist_lets_only_its_addresses_out(world: World) -> None:
     plan_sends(world.settings, rules(THANKS), at(1))
     from warehouse.sending import planned_batches
 
-    with open_ledger(world.settings) as ledger:
-        batches = planned_batches(ledger, ["@other.example"], 1000)
+    with open_ledger(world.settings, with_warehouse=True) as ledger:
+        batches = planned_batches(ledger, rules(THANKS), at(1), "Asia/Tokyo", ["@other.example"], 1000)
     assert [len(ids) for *_, ids in batches] == [1]
     listed = world.settings.model_copy(update={"delivery": "allowlist", "allowlist": "@other.example"})
     assert listed.effective_delivery == "live", "a loopback host counts as live"

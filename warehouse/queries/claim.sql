@@ -99,7 +99,7 @@ select
     sends.email,
     case
         when rule_steps.step is null or not rule_steps.is_enabled then 'step_removed'
-        when sends.due_at + $expires_after < $as_of then 'expired'
+        when coalesce(sends.expires_at, sends.due_at + $expires_after) < $as_of then 'expired'
         when sends.send_id in (select send_id from twins) then 'duplicate_address'
         when leads.lead_id is null then 'unknown_lead'
         when leads.is_suppressed then 'suppressed'

@@ -1,6 +1,8 @@
 -- One row per due enrolment without a final decision: whether its mail goes out, or the one reason why not.
 -- key: lead_id, scenario, step, occurrence
--- from: enrolments, send_decisions, sends, pauses, lead_aliases, leads, rule_steps, segment_members
+-- from: enrolments, send_decisions, sends, pauses, lead_aliases, leads, lead_attributes, rule_steps, segment_members,
+--       window_openings, known_zones, mail_caps
+-- A mail whose window is closed, or whose lead has had enough mails, waits: it is judged again by every run.
 with current_enrolments as (
     select
         enrolments.*,
@@ -8,6 +10,8 @@ with current_enrolments as (
         rule_steps.segment,
         rule_steps.stage,
         rule_steps.category,
+        rule_steps.kind,
+        rule_steps.send_window,
         rule_steps.priority,
         rule_steps.is_enabled,
         send_decisions.decision as earlier_decision,
@@ -37,19 +41,60 @@ due as (
         leads.is_opted_out,
         leads.consent_state,
         leads.stage as current_stage,
+        coalesce(known_zones.zone, $timezone) as zone,
     from current_enrolments
     left join warehouse.leads on current_enrolments.current_lead_id = leads.lead_id
+    left join warehouse.lead_attributes on current_enrolments.current_lead_id = lead_attributes.lead_id
+    left join known_zones on lead_attributes.attributes[$time_zone_field] = known_zones.zone
     where not current_enrolments.is_decided and current_enrolments.due_at <= $as_of
+),
+
+openings as (
+    -- by the clocks of the places where leads are
+    select
+        window_openings.send_window,
+        zones.zone,
+        timezone(zones.zone, window_openings.opens_at) as opens_at,
+        timezone(zones.zone, window_openings.closes_at) as closes_at,
+        window_openings.opens_at::date = timezone(zones.zone, $as_of)::date as is_of_today,
+    from window_openings
+    cross join (select distinct zone from due where send_window is not null) as zones
+),
+
+opening_days as (
+    select distinct send_window, zone from openings where is_of_today
+),
+
+opened as (
+    -- since when each mail might have gone, and whether it may now
+    select
+        due.lead_id,
+        due.scenario,
+        due.step,
+        due.occurrence,
+        min(greatest(openings.opens_at, due.due_at)) as may_go_from,
+        bool_or(openings.closes_at > $as_of) as is_open,
+    from due
+    inner join openings
+        on
+            due.send_window = openings.send_window
+            and due.zone = openings.zone
+            and openings.opens_at <= $as_of
+            and openings.closes_at > due.due_at
+    group by due.lead_id, due.scenario, due.step, due.occurrence
 ),
 
 judged as (
     select
         due.*,
+        case when due.send_window is null then due.due_at else opened.may_go_from end as may_go_from,
         case
             when due.priority is null or not due.is_enabled then 'step_removed'
             when due.is_suppressed is null then 'unknown_lead'
             when not due.is_first_of_lead then 'duplicate_address'
-            when due.due_at + $expires_after < $as_of then 'expired'
+            when
+                case when due.send_window is null then due.due_at else opened.may_go_from end + $expires_after < $as_of
+                then 'expired'
             when due.stage is not null and due.stage != coalesce(due.current_stage, '') then 'exited'
             when not exists (
                 select 1
@@ -73,8 +118,13 @@ judged as (
                     and sends.email = due.email
             ) then 'duplicate_address'
             when exists (select 1 from pauses where pauses.scenario in ('*', due.scenario)) then 'paused'
+            when due.send_window is null or opened.is_open then null
+            when opening_days.zone is null then 'holiday'
+            else 'quiet_hours'
         end as reason,
     from due
+    left join opened using (lead_id, scenario, step, occurrence)
+    left join opening_days on due.send_window = opening_days.send_window and due.zone = opening_days.zone
 ),
 
 answers as (
@@ -85,7 +135,7 @@ answers as (
     union all
     select current_lead_id, trigger_event_id, due_at, scenario, step, priority as rank
     from judged
-    where reason is null or reason = 'paused'
+    where reason is null or reason in ('paused', 'holiday', 'quiet_hours')
 ),
 
 firsts as (
@@ -98,31 +148,116 @@ firsts as (
         arg_min(step, (rank, scenario, step)) as step,
     from answers
     group by current_lead_id, trigger_event_id, due_at
+),
+
+answered as (
+    select
+        judged.*,
+        case
+            when
+                (judged.reason is null or judged.reason in ('paused', 'holiday', 'quiet_hours'))
+                and (firsts.scenario != judged.scenario or firsts.step != judged.step)
+                then 'superseded'
+            else coalesce(judged.reason, 'sent')
+        end as decision,
+    from judged
+    left join firsts
+        on
+            judged.current_lead_id = firsts.current_lead_id
+            and judged.trigger_event_id = firsts.trigger_event_id
+            and judged.due_at = firsts.due_at
+),
+
+wanted as (
+    -- an answer to one's own request goes however many mails there were
+    select * from answered where decision = 'sent' and category = 'marketing' and exists (from mail_caps)
+),
+
+mailed as (
+    select
+        aliases.lead_id,
+        rule_steps.kind,
+        coalesce(sends.sent_at, sends.planned_at) as mailed_at,
+    from sends
+    inner join warehouse.lead_aliases as aliases on sends.lead_id = aliases.alias_lead_id
+    left join warehouse.rule_steps on sends.scenario = rule_steps.scenario and sends.step = rule_steps.step
+    where
+        sends.category = 'marketing'
+        and sends.state not in ('cancelled', 'rejected', 'dropped', 'bounced')
+        and aliases.lead_id in (select current_lead_id from wanted)
+),
+
+rooms as (
+    -- how many mails more each lead may have, by kind and in all
+    select
+        leads.current_lead_id,
+        caps.kind,
+        min(
+            caps.mails - (
+                select count(*)
+                from mailed
+                where
+                    mailed.lead_id = leads.current_lead_id
+                    and (caps.kind is null or mailed.kind = caps.kind)
+                    and epoch_us(mailed.mailed_at) > epoch_us($as_of::timestamptz) - caps.window_us
+            )
+        ) as room,
+    from (select distinct current_lead_id from wanted) as leads
+    cross join mail_caps as caps
+    group by leads.current_lead_id, caps.kind
+),
+
+of_their_kind as (
+    select
+        wanted.*,
+        row_number() over (
+            partition by wanted.current_lead_id, wanted.kind
+            order by wanted.priority, wanted.due_at, wanted.scenario, wanted.step, wanted.occurrence
+        ) <= coalesce(rooms.room, 1000000) as is_within_kind,
+    from wanted
+    left join rooms on wanted.current_lead_id = rooms.current_lead_id and wanted.kind = rooms.kind
+),
+
+capped as (
+    -- the caps of all kinds are for those that their own kind lets go, so that none waits for one that waits
+    select
+        of_their_kind.lead_id,
+        of_their_kind.scenario,
+        of_their_kind.step,
+        of_their_kind.occurrence,
+    from of_their_kind
+    left join rooms on of_their_kind.current_lead_id = rooms.current_lead_id and rooms.kind is null
+    qualify
+        not of_their_kind.is_within_kind
+        or row_number() over (
+            partition by of_their_kind.current_lead_id, of_their_kind.is_within_kind
+            order by
+                of_their_kind.priority, of_their_kind.due_at, of_their_kind.scenario, of_their_kind.step,
+                of_their_kind.occurrence
+        ) > coalesce(rooms.room, 1000000)
+),
+
+decided as (
+    select
+        answered.*,
+        case when capped.lead_id is not null then 'frequency_cap' else answered.decision end as final_decision,
+    from answered
+    left join capped using (lead_id, scenario, step, occurrence)
 )
 
 select
-    'S' || substr(md5(concat_ws(chr(31), judged.lead_id, judged.scenario, judged.step, judged.occurrence)), 1, 24)
-        as send_id,
-    judged.lead_id,
-    judged.scenario,
-    judged.step,
+    'S' || substr(md5(concat_ws(chr(31), lead_id, scenario, step, occurrence)), 1, 24) as send_id,
+    lead_id,
+    scenario,
+    step,
     'default' as variant,
-    judged.occurrence,
-    coalesce(judged.segment, '') as segment,
-    coalesce(judged.category, 'marketing') as category,
-    judged.email,
-    judged.due_at,
-    judged.earlier_decision,
-    case
-        when
-            (judged.reason is null or judged.reason = 'paused')
-            and (firsts.scenario != judged.scenario or firsts.step != judged.step)
-            then 'superseded'
-        else coalesce(judged.reason, 'sent')
-    end as decision,
-from judged
-left join firsts
-    on
-        judged.current_lead_id = firsts.current_lead_id
-        and judged.trigger_event_id = firsts.trigger_event_id
-        and judged.due_at = firsts.due_at
+    occurrence,
+    coalesce(segment, '') as segment,
+    coalesce(category, 'marketing') as category,
+    email,
+    due_at,
+    may_go_from + $expires_after as expires_at,
+    earlier_decision,
+    final_decision as decision,
+    final_decision not in ('paused', 'holiday', 'quiet_hours', 'frequency_cap') as is_final,
+from decided

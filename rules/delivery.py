@@ -1,0 +1,96 @@
+"""Checks ``delivery.yaml``: when mails may go, and how many."""
+
+from __future__ import annotations
+
+import re
+
+from holidays import list_supported_countries
+
+from rules.business_days import NotADayError, days_between
+from rules.documents import Document, Spot
+from rules.errors import Problem
+from rules.hints import did_you_mean, listed, shown
+from rules.models import Delivery, Field
+from rules.names import Names, check_ids
+
+ANY_TIME = "any_time"
+"""The id of the window that is always open; it always exists."""
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
+_MOST_DAYS = 366
+
+
+def check_delivery(
+    document: Document[Delivery] | None, fields: tuple[Field, ...] | None, problems: list[Problem]
+) -> tuple[Delivery, Names]:
+    """Return when mails may go and the names of the windows, after reporting what is wrong. Without a file: always."""
+    value = document.value if document is not None else Delivery()
+    names = Names("window", [(ANY_TIME, "いつでも"), *((window.id, window.label) for window in value.windows)])
+    if document is None:
+        return value, names
+    spot = document.spot(problems)
+    check_ids(value.windows, spot.at("windows"), "window")
+    check_ids(value.caps, spot.at("caps"), "cap")
+    for position, window in enumerate(value.windows):
+        here = spot.at("windows", position)
+        if window.id == ANY_TIME:
+            here.at("id").fault(f"the window '{ANY_TIME}' always exists", hint="choose another id")
+        if not window.days:
+            here.at("days").fault("a window without days never opens", hint="such as days: [mon, tue, wed, thu, fri]")
+        times = [_is_time(getattr(window, key), here.at(key)) for key in ("opens", "closes")]
+        if all(times) and window.opens == window.closes:
+            here.at("closes").fault("a window of no length never opens", received=shown(window.closes))
+    for key in ("closed", "open"):
+        for position, days in enumerate(getattr(value, key)):
+            try:
+                days_between(days)
+            except NotADayError as error:
+                spot.at(key, position).fault(
+                    "this is no day", received=shown(error.text), allowed="2026-12-29, or 12-29 for every year",
+                    hint=error.hint,
+                )  # fmt: skip
+    _check_caps(value, spot)
+    if value.holidays is not None and value.holidays not in (countries := list_supported_countries()):
+        hint = did_you_mean(value.holidays.upper(), countries) or "a code of two letters, such as JP"
+        spot.at("holidays").fault("there are no holidays of this country", received=shown(value.holidays), hint=hint)
+    if value.time_zone_field is not None and fields is not None:
+        known = [field.id for field in fields if not field.system and field.type in {"text", "choice"}]
+        if value.time_zone_field not in known:
+            spot.at("time_zone_field").fault(
+                "there is no field of text of this name",
+                received=shown(value.time_zone_field),
+                allowed=listed(known),
+                hint=did_you_mean(value.time_zone_field, known) or "add it to fields.yaml",
+            )
+    default = value.default_window
+    if default is not None:
+        default = names.resolve(default, spot.at("default_window"))
+    return value.model_copy(update={"default_window": None if default == ANY_TIME else default}), names
+
+
+def window_of(named: str | None, category: str, delivery: Delivery) -> str | None:
+    """Return the window of a step that names one or none; None where its mail may always go.
+
+    An answer to one's own request waits for no window unless its step names one.
+    """
+    if named is None:
+        return delivery.default_window if category == "marketing" else None
+    return None if named == ANY_TIME else named
+
+
+def _is_time(text: str, spot: Spot) -> bool:
+    if _TIME.fullmatch(text) is None:
+        spot.fault("this is no time of day", received=shown(text), allowed='from "00:00" to "24:00"')
+        return False
+    return True
+
+
+def _check_caps(value: Delivery, spot: Spot) -> None:
+    for position, cap in enumerate(value.caps):
+        here = spot.at("caps", position)
+        if not 1 <= cap.mails <= 1_000:
+            hint = "to send none, disable the steps" if cap.mails < 1 else ""
+            here.at("mails").fault("no such number of mails", received=shown(cap.mails), allowed="1 to 1000", hint=hint)
+        if not 0 < cap.within_days <= _MOST_DAYS:
+            here.at("within_days").fault(
+                "a cap measures some days", received=shown(cap.within_days), allowed=f"more than 0, up to {_MOST_DAYS}"
+            )

@@ -1,0 +1,59 @@
+"""When mails may go, and how many."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from rules.condition_models import Frozen
+
+MailKind = Literal["step", "trigger", "newsletter"]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Window(Frozen):
+    """Hours of days in which a mail may go, by the clock where the lead is."""
+
+    id: str
+    label: str
+    days: tuple[Weekday, ...] = WEEKDAYS
+    opens: str = "00:00"
+    closes: str = "24:00"
+    """At or before ``opens``: on the day after."""
+    on_holidays: bool = True
+    """Whether holidays and the company's closed days are days like others."""
+
+
+class Days(Frozen):
+    """A day, or the days from one to another: ``2026-12-29``, or ``12-29`` for that day of every year."""
+
+    on: str
+    until: str | None = None
+    label: str = ""
+
+
+class MailCap(Frozen):
+    """The most marketing mails a lead gets within any so many days, of one kind or of all."""
+
+    id: str
+    label: str
+    mails: int
+    within_days: float
+    kind: MailKind | None = None
+
+
+class Delivery(Frozen):
+    """``delivery.yaml``. Without it mails go at any time."""
+
+    windows: tuple[Window, ...] = ()
+    default_window: str | None = None
+    """The window of marketing mails whose step names none."""
+    time_zone_field: str | None = None
+    """The field that holds a lead's IANA time zone; the business time zone holds where it is empty or none."""
+    holidays: str | None = None
+    """The country, such as JP, whose public holidays are no business days."""
+    closed: tuple[Days, ...] = ()
+    """Days on which the company is closed."""
+    open: tuple[Days, ...] = ()
+    """Days on which it is open although they are holidays or of a weekend."""
+    caps: tuple[MailCap, ...] = ()
