@@ -98,11 +98,21 @@ def recompute(as_of: AsOfOption = None, home: HomeOption = None, as_json: JsonOp
 
 
 @app.command()
-def send(as_of: AsOfOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+def send(
+    as_of: AsOfOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    confirm: Annotated[
+        bool,
+        typer.Option(
+            "--confirm", help="Send although complaints, bounces or a run far larger than any before would stop it."
+        ),
+    ] = False,
+) -> None:
     """Decide which mails are due and deliver each once. Nothing leaves while NURTURE_DELIVERY is off."""
     from flows.send_scenarios import send_scenarios
 
-    _run(send_scenarios, as_of, home, as_json)
+    _run(send_scenarios, as_of, home, as_json, confirm=confirm)
 
 
 @app.command()
@@ -216,12 +226,12 @@ def print_figures(published: Path) -> None:
     console.print(f"\n分析用ファイル (KPI tables): {published}", soft_wrap=True, highlight=False)
 
 
-def _run(flow: Flow[..., Any], as_of: str | None, home: Path | None, as_json: bool) -> Any:
+def _run(flow: Flow[..., Any], as_of: str | None, home: Path | None, as_json: bool, **parameters: Any) -> Any:
     """Run a flow: through Prefect where ``PREFECT_API_URL`` is set, else as the plain function it wraps."""
     with _errors_told(), _progress():
         settings = _settings(home)
         call: Callable[..., Any] = flow if os.environ.get("PREFECT_API_URL") else flow.fn
-        result = call(as_of=_instant(as_of), home=settings.home if home is not None else None)
+        result = call(as_of=_instant(as_of), home=settings.home if home is not None else None, **parameters)
     if as_json:
         plain = asdict(result) if is_dataclass(result) and not isinstance(result, type) else result
         print(json.dumps(plain, default=str, ensure_ascii=False))

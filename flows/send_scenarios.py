@@ -12,17 +12,20 @@ from tasks import steps
 
 
 @flow(name="send-scenarios")
-def send_scenarios(as_of: datetime | None = None, home: Path | None = None) -> dict[str, dict[str, int]]:
+def send_scenarios(
+    as_of: datetime | None = None, home: Path | None = None, confirm: bool = False
+) -> dict[str, dict[str, int]]:
     """Decide what is due, and deliver it.
 
     Args:
         as_of: The instant of the run; default now, once its turn has come.
         home: Where the ledger stands; default ``NURTURE_HOME``.
+        confirm: Send also where complaints, bounces or a run far larger than any before would stop it.
 
     Returns:
         ``decisions`` and ``delivered``, each by name.
     """
     with as_only_writer(home, as_of) as at:
         decisions = steps.plan_sends(home, at)
-        delivered = steps.deliver_sends(home, at)
+        delivered = steps.deliver_sends(home, at, is_confirmed=confirm)
     return {"decisions": decisions, "delivered": delivered}

@@ -17,6 +17,7 @@ ANY_TIME = "any_time"
 """The id of the window that is always open; it always exists."""
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
 _MOST_DAYS = 366
+_LARGEST_HOLDOUT = 0.5
 
 
 def check_delivery(
@@ -49,6 +50,12 @@ def check_delivery(
                     hint=error.hint,
                 )  # fmt: skip
     _check_caps(value, spot)
+    _check_brakes(value, spot.at("brakes"))
+    if not 0 <= value.holdout_share <= _LARGEST_HOLDOUT:
+        spot.at("holdout_share").fault(
+            "this is not the share of a holdout", received=shown(value.holdout_share), allowed="0 to 0.5",
+            hint="0.05 keeps mails from one lead in twenty",
+        )  # fmt: skip
     if value.holidays is not None and value.holidays not in (countries := list_supported_countries()):
         hint = did_you_mean(value.holidays.upper(), countries) or "a code of two letters, such as JP"
         spot.at("holidays").fault("there are no holidays of this country", received=shown(value.holidays), hint=hint)
@@ -94,3 +101,20 @@ def _check_caps(value: Delivery, spot: Spot) -> None:
             here.at("within_days").fault(
                 "a cap measures some days", received=shown(cap.within_days), allowed=f"more than 0, up to {_MOST_DAYS}"
             )
+
+
+def _check_brakes(value: Delivery, spot: Spot) -> None:
+    brakes = value.brakes
+    for key in ("complaint_rate_warns", "complaint_rate_stops", "bounce_rate_stops"):
+        rate = getattr(brakes, key)
+        if not 0 < rate <= 1:
+            spot.at(key).fault("this is no rate", received=shown(rate), allowed="more than 0, up to 1: 0.003 is 0.3 %")
+    if not 0 < brakes.within_days <= _MOST_DAYS:
+        spot.at("within_days").fault(
+            "rates are those of some days",
+            received=shown(brakes.within_days),
+            allowed=f"more than 0, up to {_MOST_DAYS}",
+        )
+    for key in ("from_mails", "unusual_from_mails", "unusual_times"):
+        if getattr(brakes, key) < 1:
+            spot.at(key).fault("this is 1 or more", received=shown(getattr(brakes, key)), allowed="1 and more")

@@ -42,6 +42,22 @@ class MailCap(Frozen):
     kind: MailKind | None = None
 
 
+class Brakes(Frozen):
+    """When marketing mails stop until somebody has looked; the figures are those of the mails of ``within_days``."""
+
+    within_days: float = 7
+    from_mails: int = 1_000
+    """A rate of fewer mails than these says nothing."""
+    complaint_rate_warns: float = 0.001
+    complaint_rate_stops: float = 0.003
+    """Complaints of mails delivered; mailbox providers act beyond it."""
+    bounce_rate_stops: float = 0.05
+    """Bounces of mails sent."""
+    unusual_from_mails: int = 5_000
+    unusual_times: float = 10
+    """A run of so many mails, and of so many times those of the busiest of the last 28 days, has to be confirmed."""
+
+
 class Delivery(Frozen):
     """``delivery.yaml``. Without it mails go at any time."""
 
@@ -57,3 +73,6 @@ class Delivery(Frozen):
     open: tuple[Days, ...] = ()
     """Days on which it is open although they are holidays or of a weekend."""
     caps: tuple[MailCap, ...] = ()
+    brakes: Brakes = Brakes()
+    holdout_share: float = 0
+    """The share of leads that get no marketing mail, so that what nurturing does can be measured."""

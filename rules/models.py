@@ -31,7 +31,7 @@ from rules.condition_models import (
     leaves,
     selectors_of,
 )
-from rules.delivery_models import WEEKDAYS, Days, Delivery, MailCap, MailKind, Window
+from rules.delivery_models import WEEKDAYS, Brakes, Days, Delivery, MailCap, MailKind, Window
 from rules.lead_models import (
     Accounts,
     Cap,
@@ -57,6 +57,7 @@ __all__ = [
     "Accounts",
     "All",
     "AnyOf",
+    "Brakes",
     "Cap",
     "Condition",
     "Days",

@@ -19,6 +19,7 @@ import orjson
 from rules.models import RuleSet
 from settings import Settings
 from tasks.acts import check_act_instant, mail_client, only_one
+from tasks.brakes import judge
 from tasks.clients.sendgrid import Answer, SendGrid
 from tasks.errors import RunError
 from tasks.mail import MAX_PERSONALIZATIONS, build_payload, opt_out_link
@@ -42,23 +43,35 @@ def plan_sends(settings: Settings, rules: RuleSet, as_of: datetime) -> dict[str,
 
 
 def deliver_sends(
-    settings: Settings, rules: RuleSet, as_of: datetime, on_progress: Progress | None = None
+    settings: Settings,
+    rules: RuleSet,
+    as_of: datetime,
+    on_progress: Progress | None = None,
+    *,
+    is_confirmed: bool = False,
 ) -> Counter[str]:
     """Deliver what is planned.
+
+    Args:
+        settings: The settings.
+        rules: The rule set the warehouse was recomputed with.
+        as_of: The instant of the run.
+        on_progress: Told how far it is.
+        is_confirmed: Somebody has looked: marketing mails go whatever the brakes say.
 
     Returns:
         Sends by what this run made of them.
 
     Raises:
         ConfigurationError: Delivery is on and cannot work as configured.
-        RunError: The provider refuses or cannot be reached; what is left stays planned.
+        RunError: The provider refuses or cannot be reached, or a brake holds marketing mails; they stay planned.
     """
     client = mail_client(settings)
     if client is None:
         return Counter()
     check_act_instant(as_of, is_loopback=settings.is_sendgrid_loopback)
     with only_one(settings, "send"):
-        return _Delivery(settings, rules, as_of, client, on_progress or (lambda _: None)).run()
+        return _Delivery(settings, rules, as_of, client, on_progress or (lambda _: None)).run(is_confirmed=is_confirmed)
 
 
 def waiting_sends(settings: Settings) -> int:
@@ -90,7 +103,7 @@ class _Delivery:
         self._unanswered = 0
         self._waits = 0
 
-    def run(self) -> Counter[str]:
+    def run(self, *, is_confirmed: bool) -> Counter[str]:
         allowlist = (
             [entry.strip().lower() for entry in self._settings.allowlist.split(",") if entry.strip()]
             if self._settings.effective_delivery == "allowlist"
@@ -101,13 +114,31 @@ class _Delivery:
             batches = sending.planned_batches(
                 ledger, self._rules, self._as_of, self._settings.timezone, allowlist, MAX_PERSONALIZATIONS
             )
+            brakes = self._rules.delivery.brakes
+            recent = sending.recent_mails(ledger, self._as_of, self._settings.timezone, brakes.within_days)
+        marketing = sum(len(ids) for scenario, step, ids in batches if self._is_marketing(scenario, step))
+        verdict = judge(recent, marketing, brakes)
+        for warning in verdict.warnings:
+            self._report(f"warning: {warning}")
+        is_stopped = bool(verdict.stops) and marketing > 0 and not is_confirmed
+        if is_stopped:
+            batches = [batch for batch in batches if not self._is_marketing(batch[0], batch[1])]
         total = sum(len(ids) for *_, ids in batches)
         done = 0
         for scenario, step, send_ids in batches:
             self._deliver(scenario, step, send_ids)
             done += len(send_ids)
             self._report(f"{done:,} of {total:,} mails")
+        if is_stopped:
+            raise RunError(
+                f"{'; '.join(verdict.stops)}. {marketing:,} marketing mails stay planned: find out why, and then send "
+                "them by `nurture send --confirm`, or raise the limit under brakes in delivery.yaml"
+            )
         return self._counts
+
+    def _is_marketing(self, scenario: str, step: str) -> bool:
+        known = self._steps.get((scenario, step))
+        return known is None or known.category == "marketing"
 
     def _deliver(self, scenario: str, step: str, send_ids: Sequence[str]) -> None:
         """Deliver one batch, in halves where the provider does not say which mail it refuses."""

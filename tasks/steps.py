@@ -78,10 +78,10 @@ def plan_sends(home: Path | None, as_of: datetime) -> dict[str, int]:
 
 
 @step(name="deliver sends")
-def deliver_sends(home: Path | None, as_of: datetime) -> dict[str, int]:
+def deliver_sends(home: Path | None, as_of: datetime, *, is_confirmed: bool = False) -> dict[str, int]:
     """Deliver what was decided. Returns sends by what became of them, and how many wait."""
     settings = load_settings(home)
-    counts = send.deliver_sends(settings, load_rules(settings.rules), as_of, tell)
+    counts = send.deliver_sends(settings, load_rules(settings.rules), as_of, tell, is_confirmed=is_confirmed)
     return {**counts, "waiting": send.waiting_sends(settings)}
 
 

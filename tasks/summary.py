@@ -85,6 +85,7 @@ REASONS = {
     "paused": "一時停止中",
     "quiet_hours": "送信時間帯の外(送信待ち)",
     "holiday": "休業日(送信待ち)",
+    "holdout": "対照群(効果測定のため送らない)",
     "frequency_cap": "配信頻度の上限(送信待ち)",
     "step_removed": "シナリオから削除",
     "unknown_lead": "リード不明",

@@ -44,12 +44,12 @@ class World:
             check_instant(connection, "recompute", as_of)
             recompute(connection, rules, as_of, self.settings.public_url)
 
-    def send(self, rules: RuleSet, as_of: datetime) -> dict[str, int]:
+    def send(self, rules: RuleSet, as_of: datetime, *, is_confirmed: bool = False) -> dict[str, int]:
         """Recompute, plan and deliver as of an instant. Returns the decisions."""
         self.clock(as_of)
         self.recompute(rules, as_of)
         decisions = plan_sends(self.settings, rules, as_of)
-        deliver_sends(self.settings, rules, as_of)
+        deliver_sends(self.settings, rules, as_of, is_confirmed=is_confirmed)
         return decisions
 
     def hand_off(self, rules: RuleSet, as_of: datetime) -> None:

@@ -19,6 +19,17 @@ Outcome = Literal["accepted", "rejected", "not_sent", "unknown"]
 
 
 @dataclass(frozen=True)
+class RecentMails:
+    """Marketing mails sent of late: how many, what became of them, and how many the busiest of the last 28 days had."""
+
+    mails: int
+    delivered: int
+    complained: int
+    bounced: int
+    most_a_day: int
+
+
+@dataclass(frozen=True)
 class Claim:
     """One send whose request is about to leave: its id, its address, and the lead's fields for the mail."""
 
@@ -106,6 +117,11 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
 
     statement, bound = selected("enrol")
     connection.execute(f"insert into enrolments by name {statement}", bound)
+    if rules.delivery.holdout_share > 0:
+        connection.execute(
+            f"insert into holdout by name {query('assign_holdout')}",
+            {"as_of": as_of, "share": rules.delivery.holdout_share},
+        )
     make_openings(connection, rules.delivery, timezone, _longest_waiting(connection, as_of), as_of)
     statement, bound = selected("decide")
     connection.execute(f"create or replace temp table decided as {statement}", bound)
@@ -246,6 +262,15 @@ def planned_batches(
         {"allowlist": list(allowlist) if allowlist is not None else None, "size": size},
     ).fetchall()
     return [(scenario, step, ids) for scenario, step, ids in rows]
+
+
+def recent_mails(
+    connection: duckdb.DuckDBPyConnection, as_of: datetime, timezone: str, within_days: float
+) -> RecentMails:
+    """What became of the marketing mails of the last days. The warehouse is attached."""
+    values = {"as_of": as_of, "timezone": timezone, "within": timedelta(days=within_days)}
+    (row,) = connection.execute(query("recent_mails"), values).fetchall()
+    return RecentMails(*row)
 
 
 def claim(

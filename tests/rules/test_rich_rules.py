@@ -296,6 +296,9 @@ CASES = [
     ("delivery.yaml", "mails: 2, within_days: 1", "mails: 0, within_days: 1", "no such number of mails", "0", "disable"),
     ("delivery.yaml", "mails: 2, within_days: 1", "mails: 2, within_days: 0", "some days", "0", ""),
     ("delivery.yaml", "mails: 2, within_days: 1", "mails: 2, within_days: 1, kind: sms", "", "sms", ""),
+    ("delivery.yaml", "complaint_rate_stops: 0.003", "complaint_rate_stops: 3", "no rate", "3", ""),
+    ("delivery.yaml", "unusual_times: 10", "unusual_times: 0", "1 or more", "0", ""),
+    ("delivery.yaml", "holdout_share: 0.05", "holdout_share: 5", "share of a holdout", "5", "0.05"),
     ("trigger_mails.yaml", "window: いつでも", "window: 深夜", "no window", "深夜", ""),
     # lists, companies, handoff
     ("lists.yaml", "id: competitors", "id: free_mail", "ships with the engine", "", "another"),

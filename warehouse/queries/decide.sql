@@ -1,7 +1,7 @@
 -- One row per due enrolment without a final decision: whether its mail goes out, or the one reason why not.
 -- key: lead_id, scenario, step, occurrence
--- from: enrolments, send_decisions, sends, pauses, lead_aliases, leads, lead_attributes, rule_steps, segment_members,
---       window_openings, known_zones, mail_caps
+-- from: enrolments, send_decisions, sends, pauses, holdout, lead_aliases, leads, lead_attributes, rule_steps,
+--       segment_members, window_openings, known_zones, mail_caps
 -- A mail whose window is closed, or whose lead has had enough mails, waits: it is judged again by every run.
 with current_enrolments as (
     select
@@ -47,6 +47,15 @@ due as (
     left join warehouse.lead_attributes on current_enrolments.current_lead_id = lead_attributes.lead_id
     left join known_zones on lead_attributes.attributes[$time_zone_field] = known_zones.zone
     where not current_enrolments.is_decided and current_enrolments.due_at <= $as_of
+),
+
+held_out as (
+    -- of a lead that two became, what was told first
+    select aliases.lead_id
+    from holdout
+    inner join warehouse.lead_aliases as aliases on holdout.lead_id = aliases.alias_lead_id
+    group by aliases.lead_id
+    having arg_min(holdout.is_held_out, (holdout.assigned_at, holdout.lead_id))
 ),
 
 openings as (
@@ -117,6 +126,7 @@ judged as (
                     and sends.occurrence = due.occurrence
                     and sends.email = due.email
             ) then 'duplicate_address'
+            when due.category = 'marketing' and held_out.lead_id is not null then 'holdout'
             when exists (select 1 from pauses where pauses.scenario in ('*', due.scenario)) then 'paused'
             when due.send_window is null or opened.is_open then null
             when opening_days.zone is null then 'holiday'
@@ -124,6 +134,7 @@ judged as (
         end as reason,
     from due
     left join opened using (lead_id, scenario, step, occurrence)
+    left join held_out on due.current_lead_id = held_out.lead_id
     left join opening_days on due.send_window = opening_days.send_window and due.zone = opening_days.zone
 ),
 
@@ -135,7 +146,7 @@ answers as (
     union all
     select current_lead_id, trigger_event_id, due_at, scenario, step, priority as rank
     from judged
-    where reason is null or reason in ('paused', 'holiday', 'quiet_hours')
+    where reason is null or reason in ('holdout', 'paused', 'holiday', 'quiet_hours')
 ),
 
 firsts as (
@@ -155,7 +166,7 @@ answered as (
         judged.*,
         case
             when
-                (judged.reason is null or judged.reason in ('paused', 'holiday', 'quiet_hours'))
+                (judged.reason is null or judged.reason in ('holdout', 'paused', 'holiday', 'quiet_hours'))
                 and (firsts.scenario != judged.scenario or firsts.step != judged.step)
                 then 'superseded'
             else coalesce(judged.reason, 'sent')
