@@ -1,0 +1,205 @@
+"""How long it takes to decide on a mail for each of many leads and to hand all of them to a provider that says yes.
+
+The floor serialises the same bodies, signs one token a lead, inserts as many ledger rows in bulk, and posts over one
+kept-alive connection. Ours decides, claims, renders, delivers and records. The server answers 202 and looks at nothing;
+each run is a process of its own::
+
+    python -m benchmarks.sending --mails 100000
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import orjson
+from itsdangerous import URLSafeSerializer
+
+from rules.loader import load_rules
+from rules.models import RuleSet
+from settings import Settings
+from tasks.send import deliver_sends, plan_sends
+from warehouse.connection import check_instant, open_warehouse
+from warehouse.recompute import recompute
+
+AS_OF = datetime(2026, 4, 10, 1, tzinfo=UTC)
+BATCH = 1_000
+_LEADS = """
+insert into lead_records by name
+select
+    md5(concat('lead', i)) as record_id, 'crm' as source, concat('lead', i, '@example.com') as email,
+    $at as occurred_at, $at as received_at,
+    map {'name': concat('山田', i), 'company': concat('株式会社', i), 'title': '営業部長', 'industry': '製造業'} as attributes
+from range($mails) as leads(i)
+"""
+_CONSENTS = """
+insert into consent_records by name
+select
+    md5(concat('consent', i)) as record_id, 'crm' as source, concat('lead', i, '@example.com') as email,
+    'marketing' as mail_kind, true as is_granted, 'opt_in_form' as basis, $at as occurred_at, $at as received_at
+from range($mails) as leads(i)
+"""
+_DOWNLOADS = """
+insert into events by name
+select
+    md5(concat('download', i))::uuid as event_id, 'web' as source, 'document_download' as event_type,
+    $at as occurred_at, $at as received_at, concat('lead', i, '@example.com') as email, 'guide' as asset,
+    map {}::map(varchar, varchar) as properties
+from range($mails) as leads(i)
+"""
+
+
+@dataclass(frozen=True)
+class Sending:
+    """One run: its seconds, those of its parts, and the most memory it held in bytes."""
+
+    seconds: float
+    parts: dict[str, float]
+    peak_bytes: int
+    mails: int
+
+
+def settings_for(home: Path, port: int) -> Settings:
+    """Settings whose mails go to the null server."""
+    values = {"sendgrid_host": f"http://127.0.0.1:{port}", "sendgrid_api_key": "SG.none", "secret_key": "bench"}
+    return Settings.model_validate({"home": home, "memory_limit": "600MB", **values})
+
+
+def bench_rules() -> RuleSet:
+    """The guide's rules, which act on all there is."""
+    guide = load_rules(Path(__file__).parents[1] / "rules" / "guide")
+    return guide.model_copy(update={"active_from": AS_OF - timedelta(days=1), "version": guide.version + "-bench"})
+
+
+def make_home(folder: Path, mails: int) -> Path:
+    """Make a home in which so many leads have just downloaded a document, and nothing is decided yet."""
+    home = folder / f"mails_{mails}"
+    settings = Settings(home=home)
+    if not settings.warehouse.exists():
+        with open_warehouse(settings) as connection:
+            for statement in (_LEADS, _CONSENTS, _DOWNLOADS):
+                connection.execute(statement, {"mails": mails, "at": AS_OF - timedelta(minutes=5)})
+    with open_warehouse(settings) as connection:
+        check_instant(connection, "recompute", AS_OF)
+        recompute(connection, bench_rules(), AS_OF, "http://127.0.0.1:8787")
+    settings.ledger.unlink(missing_ok=True)
+    return home
+
+
+@contextmanager
+def null_server() -> Iterator[int]:
+    """Run the null server. Yields its port."""
+    command = [sys.executable, "-m", "benchmarks.null_server"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        try:
+            yield int(server.stdout.readline())
+        finally:
+            server.stdin.close()
+
+
+def run_ours(home: Path, port: int) -> Sending:
+    """Decide and deliver everything."""
+    settings, rules = settings_for(home, port), bench_rules()
+    started = time.perf_counter()
+    decisions = plan_sends(settings, rules, AS_OF)
+    planned = time.perf_counter()
+    counts = deliver_sends(settings, rules, AS_OF, is_confirmed=True)
+    ended = time.perf_counter()
+    if counts["accepted"] != decisions["sent"]:
+        raise AssertionError(f"{decisions} were decided, and {counts} delivered")
+    return Sending(
+        ended - started, {"decide": planned - started, "deliver": ended - planned}, _peak(), counts["accepted"]
+    )
+
+
+def run_floor(home: Path, port: int) -> Sending:
+    """Serialise, sign, insert and post as many mails as ours did, whose ledger stands in the home."""
+    with duckdb.connect(str(home / "ledger.duckdb"), read_only=True) as ledger:
+        ids = [send_id for (send_id,) in ledger.execute("select send_id from sends order by send_id").fetchall()]
+        sends = ledger.execute("select * from sends").to_arrow_table()
+    path = home / "floor.duckdb"
+    path.unlink(missing_ok=True)
+    signer = URLSafeSerializer("bench", salt="unsubscribe")
+    body = {
+        "subject": "件名",
+        "content": [{"type": "text/plain", "value": "本文" * 400}, {"type": "text/html", "value": "本文" * 900}],
+    }
+    started = time.perf_counter()
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    for first in range(0, len(ids), BATCH):
+        people = []
+        for number, send_id in enumerate(ids[first : first + BATCH], first):
+            link = f"http://127.0.0.1:8787/u/{signer.dumps(send_id)}"
+            people.append(
+                {
+                    "to": [{"email": f"lead{number}@example.com"}],
+                    "substitutions": {
+                        "[l-0123456789ab]": link, "[t-0123456789ab-name]": f"山田{number}",
+                        "[h-0123456789ab-name]": f"山田{number}", "[t-0123456789ab-company]": f"株式会社{number}",
+                        "[h-0123456789ab-company]": f"株式会社{number}",
+                    },
+                    "custom_args": {"nurture_send_id": send_id},
+                    "headers": {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"},
+                }
+            )  # fmt: skip
+        connection.request("POST", "/v3/mail/send", orjson.dumps({**body, "personalizations": people}))
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status != 202:
+            raise AssertionError(answer.status)
+    with duckdb.connect(str(path)) as floor:
+        floor.register("rows", sends)
+        floor.execute("create table sends as from rows")
+    return Sending(time.perf_counter() - started, {}, _peak(), len(ids))
+
+
+def measure_sending(folder: Path, mails: int) -> tuple[Sending, Sending]:
+    """Measure so many mails. Returns (floor, ours)."""
+    home = make_home(folder, mails)
+    with null_server() as port:
+        ours, floor = (_in_process(name, home, port) for name in ("ours", "floor"))
+    return floor, ours
+
+
+def _in_process(name: str, home: Path, port: int) -> Sending:
+    command = [sys.executable, "-m", "benchmarks.sending", "--run", name, "--home", str(home), "--port", str(port)]
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return Sending(**json.loads(answer.stdout.splitlines()[-1]))
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main() -> None:
+    """Measure, or with ``--run`` be one of the processes that are."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mails", type=int, default=1_000_000)
+    parser.add_argument("--folder", type=Path, default=Path("var/bench/sending"))
+    parser.add_argument("--run", choices=["ours", "floor"])
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--port", type=int)
+    options = parser.parse_args()
+    if options.run:
+        measured = {"ours": run_ours, "floor": run_floor}[options.run](options.home, options.port)
+        sys.stdout.write(json.dumps(asdict(measured)) + "\n")
+        return
+    for measured in measure_sending(options.folder, options.mails):
+        sys.stdout.write(f"{measured}\n")
+
+
+if __name__ == "__main__":
+    main()
