@@ -19,11 +19,12 @@ from rich.table import Table
 from benchmarks.loading import measure_loading
 from benchmarks.pulling import measure_pulling
 from benchmarks.recomputing import Measured, measure_size, slope
+from benchmarks.sending import measure_sending
 from sandbox.crowd import make_crowd
 
 SIZES = (1_000_000, 10_000_000, 100_000_000)
 EVENTS_A_LEAD = 100
-PARTS = ("recompute", "load", "pull")
+PARTS = ("recompute", "load", "pull", "send")
 
 
 class Results:
@@ -83,6 +84,8 @@ def main() -> None:
         kept["load"] = _load(results, options.folder, min(options.events, 10_000_000))
     if "pull" in parts:
         kept["pull"] = _pull(results, min(options.events, 1_000_000))
+    if "send" in parts:
+        kept["send"] = _send(results, options.folder / "sending", min(options.events, 1_000_000))
     results.console.print(results.table)
     if options.json:
         options.json.write_text(json.dumps(kept, indent=2), encoding="utf-8")
@@ -144,6 +147,14 @@ def _pull(results: Results, rows: int) -> dict[str, object]:
         results.say(f"{comparison.database}, not installed: {', '.join(comparison.missing) or 'none'}")
         kept[comparison.database] = asdict(comparison)
     return kept
+
+
+def _send(results: Results, folder: Path, mails: int) -> dict[str, object]:
+    results.say(f"deciding on and delivering {mails:,} mails")
+    floor, ours = measure_sending(folder, mails)
+    results.add(f"decide and deliver {mails:,} mails", floor.seconds, ours.seconds, 3, ours.peak_bytes)
+    results.say("send: " + ", ".join(f"{part} {seconds:.1f} s" for part, seconds in ours.parts.items()))
+    return {"floor": asdict(floor), "ours": asdict(ours)}
 
 
 if __name__ == "__main__":

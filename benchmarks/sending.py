@@ -40,7 +40,9 @@ insert into lead_records by name
 select
     md5(concat('lead', i)) as record_id, 'crm' as source, concat('lead', i, '@example.com') as email,
     $at as occurred_at, $at as received_at,
-    map {'name': concat('山田', i), 'company': concat('株式会社', i), 'title': '営業部長', 'industry': '製造業'} as attributes
+    map {
+        'name': concat('山田', i), 'company': concat('株式会社', i), 'title': '営業部長', 'industry': '製造業'
+    } as attributes
 from range($mails) as leads(i)
 """
 _CONSENTS = """
@@ -73,7 +75,7 @@ class Sending:
 def settings_for(home: Path, port: int) -> Settings:
     """Settings whose mails go to the null server."""
     values = {"sendgrid_host": f"http://127.0.0.1:{port}", "sendgrid_api_key": "SG.none", "secret_key": "bench"}
-    return Settings.model_validate({"home": home, "memory_limit": "600MB", **values})
+    return Settings.model_validate({"home": home, "memory_limit": "4GB", **values})
 
 
 def bench_rules() -> RuleSet:
@@ -129,7 +131,7 @@ def run_floor(home: Path, port: int) -> Sending:
     """Serialise, sign, insert and post as many mails as ours did, whose ledger stands in the home."""
     with duckdb.connect(str(home / "ledger.duckdb"), read_only=True) as ledger:
         ids = [send_id for (send_id,) in ledger.execute("select send_id from sends order by send_id").fetchall()]
-        sends = ledger.execute("select * from sends").to_arrow_table()
+        sends = ledger.sql("select * from sends").to_arrow_table()
     path = home / "floor.duckdb"
     path.unlink(missing_ok=True)
     signer = URLSafeSerializer("bench", salt="unsubscribe")
@@ -168,16 +170,21 @@ def run_floor(home: Path, port: int) -> Sending:
 
 def measure_sending(folder: Path, mails: int) -> tuple[Sending, Sending]:
     """Measure so many mails. Returns (floor, ours)."""
-    home = make_home(folder, mails)
+    home = folder / f"mails_{mails}"
+    # in a process of its own, since a child's peak of memory begins with its parent's
+    _in_process("home", "--folder", str(folder), "--mails", str(mails))
     with null_server() as port:
-        ours, floor = (_in_process(name, home, port) for name in ("ours", "floor"))
+        ours, floor = (
+            Sending(**json.loads(_in_process(name, "--home", str(home), "--port", str(port))))
+            for name in ("ours", "floor")
+        )
     return floor, ours
 
 
-def _in_process(name: str, home: Path, port: int) -> Sending:
-    command = [sys.executable, "-m", "benchmarks.sending", "--run", name, "--home", str(home), "--port", str(port)]
+def _in_process(name: str, *options: str) -> str:
+    command = [sys.executable, "-m", "benchmarks.sending", "--run", name, *options]
     answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return Sending(**json.loads(answer.stdout.splitlines()[-1]))
+    return answer.stdout.splitlines()[-1]
 
 
 def _peak() -> int:
@@ -189,10 +196,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mails", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, default=Path("var/bench/sending"))
-    parser.add_argument("--run", choices=["ours", "floor"])
+    parser.add_argument("--run", choices=["home", "ours", "floor"])
     parser.add_argument("--home", type=Path)
     parser.add_argument("--port", type=int)
     options = parser.parse_args()
+    if options.run == "home":
+        sys.stdout.write(f"{make_home(options.folder, options.mails)}\n")
+        return
     if options.run:
         measured = {"ours": run_ours, "floor": run_floor}[options.run](options.home, options.port)
         sys.stdout.write(json.dumps(asdict(measured)) + "\n")

@@ -10,9 +10,10 @@ import html
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from itsdangerous import URLSafeSerializer
+from itsdangerous import Signer, URLSafeSerializer, want_bytes
 from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
@@ -26,10 +27,29 @@ _CONTROL = re.compile(r"[\r\n\x00-\x1f\x7f]+")
 Values = Mapping[str, str]
 
 
+@lru_cache(maxsize=8)
+def _derived_key(secret_key: bytes, salt: bytes) -> bytes:
+    return Signer(secret_key, salt=salt).derive_key()
+
+
+class _Signer(Signer):
+    """Derives its key once and not for every signature; what it signs is the same."""
+
+    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
+        return _derived_key(self.secret_key if secret_key is None else want_bytes(secret_key), self.salt)
+
+
 def opt_out_link(public_url: str, secret_key: str) -> Callable[[str], str]:
     """Returns what makes a send's opt-out link: a signed token that names the send and no person."""
-    signer = URLSafeSerializer(secret_key, salt="unsubscribe")
+    signer = URLSafeSerializer(secret_key, salt="unsubscribe", signer=_Signer)
     return lambda send_id: f"{public_url}/u/{signer.dumps(send_id)}"
+
+
+def shown_fields(templates: Sequence[Template], fields: Sequence[Field]) -> list[Field]:
+    """Returns the lead's fields that any of the templates mentions."""
+    text = "\n".join(part for template in templates for part in (template.subject, template.text, template.html))
+    mentioned = set(re.findall(r"\blead\.(\w+)", text))
+    return [field for field in fields if field.id in mentioned and not field.system]
 
 
 def build_payload(

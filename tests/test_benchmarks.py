@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 from benchmarks.recomputing import SAME_TABLES, check_same, measure_size, slope
+from benchmarks.sending import measure_sending
 
 
 def test_the_engine_makes_what_hand_written_sql_makes(tmp_path: Path) -> None:
@@ -20,6 +21,16 @@ def test_the_engine_makes_what_hand_written_sql_makes(tmp_path: Path) -> None:
     # by now some leads have done more
     with pytest.raises(AssertionError, match="lead_score_points"):
         check_same(tmp_path / "home")
+
+
+def test_mails_are_decided_and_delivered_beside_a_floor_of_as_many(tmp_path: Path) -> None:
+    floor, ours = measure_sending(tmp_path, 1_500)
+    assert floor.mails == ours.mails == 1_500
+    assert ours.parts["decide"] + ours.parts["deliver"] == pytest.approx(ours.seconds)
+    with duckdb.connect(str(tmp_path / "mails_1500" / "ledger.duckdb"), read_only=True) as ledger:
+        assert ledger.execute("select mails, outcome from attempts order by 1").fetchall() == [
+            (500, "accepted"), (1000, "accepted"),
+        ]  # fmt: skip
 
 
 def test_slope_is_that_of_time_on_size() -> None:

@@ -18,6 +18,28 @@ QUERIES = Path(__file__).parent / "queries"
 Outcome = Literal["accepted", "rejected", "not_sent", "unknown"]
 
 
+_STATES: dict[Outcome, str] = {
+    "accepted": "accepted", "unknown": "unknown", "rejected": "planned", "not_sent": "planned",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What became of a request.
+
+    ``outcome``: ``accepted``: all its sends; ``rejected``: those in ``rejected``, the others go back to planned;
+    ``not_sent``: all go back to planned; ``unknown``: all may have gone. ``message`` is what the provider said, without
+    addresses; ``message_id`` its id of the request.
+    """
+
+    attempt_id: str
+    outcome: Outcome
+    http_status: int | None = None
+    message: str | None = None
+    message_id: str | None = None
+    rejected: Sequence[str] = ()
+
+
 @dataclass(frozen=True)
 class RecentMails:
     """Marketing mails sent of late: how many, what became of them, and how many the busiest of the last 28 days had."""
@@ -36,6 +58,24 @@ class Claim:
     send_id: str
     email: str
     lead: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sends of one step that ride in one request."""
+
+    scenario: str
+    step: str
+    claims: tuple[Claim, ...]
+
+    @property
+    def ids(self) -> list[str]:
+        """Their send ids, in order."""
+        return [claim.send_id for claim in self.claims]
+
+    def only(self, claims: Sequence[Claim]) -> Batch:
+        """The same with fewer sends."""
+        return Batch(self.scenario, self.step, tuple(claims))
 
 
 def query(name: str) -> str:
@@ -274,28 +314,48 @@ def recent_mails(
 
 
 def claim(
-    connection: duckdb.DuckDBPyConnection, rules: RuleSet, send_ids: Sequence[str], as_of: datetime
-) -> list[Claim]:
-    """Look once more at a batch of planned sends: those that may no longer go are cancelled, the others returned."""
+    connection: duckdb.DuckDBPyConnection,
+    rules: RuleSet,
+    batches: Sequence[tuple[str, str, Sequence[str]]],
+    as_of: datetime,
+    fields: Sequence[str],
+) -> list[Batch]:
+    """Look once more at batches of planned sends: those that may no longer go are cancelled.
+
+    Args:
+        connection: The ledger, with the warehouse attached.
+        rules: The rule set the warehouse was recomputed with.
+        batches: Scenario, step and send ids of each.
+        as_of: The instant of the run.
+        fields: The lead's fields that mails show; ids of the rule set.
+
+    Returns:
+        What may go, batch by batch, in the given order; batches of which nothing may are left out.
+    """
+    batch_of = {send_id: number for number, (_, _, ids) in enumerate(batches) for send_id in ids}
+    shown = ", ".join(f"'{field}': leads.{field}" for field in fields)  # ids are plain names, as rules are checked
+    statement = query("claim").replace("leads as lead", f"{{{shown}}} as lead" if shown else "null as lead")
     rows = connection.execute(
-        query("claim"),
+        statement,
         {
-            "send_ids": list(send_ids),
+            "send_ids": list(batch_of),
             "as_of": as_of,
             "expires_after": timedelta(hours=rules.expires_after_hours),
             "recomputed_at": recomputed_at(connection, rules, as_of),
         },
     ).fetchall()
     stopped: dict[str, list[str]] = {}
-    claims = []
+    claims: list[list[Claim]] = [[] for _ in batches]
     for send_id, email, reason, lead in rows:
         if reason is None:
-            claims.append(Claim(send_id, email, lead))
+            claims[batch_of[send_id]].append(Claim(send_id, email, lead or {}))
         else:
             stopped.setdefault(reason, []).append(send_id)
     for reason, ids in stopped.items():
         _set_state(connection, ids, "cancelled", reason, as_of)
-    return claims
+    return [
+        Batch(scenario, step, tuple(found)) for (scenario, step, _), found in zip(batches, claims, strict=True) if found
+    ]
 
 
 def cancel(connection: duckdb.DuckDBPyConnection, send_ids: Sequence[str], reason: str, as_of: datetime) -> None:
@@ -303,62 +363,56 @@ def cancel(connection: duckdb.DuckDBPyConnection, send_ids: Sequence[str], reaso
     _set_state(connection, send_ids, "cancelled", reason, as_of)
 
 
-def start_attempt(
-    connection: duckdb.DuckDBPyConnection, attempt_id: str, send_ids: Sequence[str], payload_hash: str, as_of: datetime
+def start_attempts(
+    connection: duckdb.DuckDBPyConnection, attempts: Sequence[tuple[str, Sequence[str], str]], as_of: datetime
 ) -> None:
-    """Note a request before it leaves."""
+    """Note requests before they leave, each as (attempt id, send ids, payload hash)."""
+    for attempt_id, send_ids, payload_hash in attempts:
+        connection.execute(
+            "insert into attempts values (?, ?, null, ?, ?, 'sending', null, null)",
+            [attempt_id, as_of, len(send_ids), payload_hash],
+        )
+        connection.execute("insert into attempt_sends select ?, unnest(?)", [attempt_id, list(send_ids)])
     connection.execute(
-        "insert into attempts values (?, ?, null, ?, ?, 'sending', null, null)",
-        [attempt_id, as_of, len(send_ids), payload_hash],
-    )
-    connection.execute("insert into attempt_sends select ?, unnest(?)", [attempt_id, list(send_ids)])
-    connection.execute(
-        "update sends set state = 'sending', state_reason = null, attempt_id = ?, state_changed_at = ?"
-        " where send_id in (select unnest(?))",
-        [attempt_id, as_of, list(send_ids)],
+        "update sends set state = 'sending', state_reason = null, attempt_id = riding.attempt_id, state_changed_at = $1"
+        " from attempt_sends as riding"
+        " where riding.send_id = sends.send_id and riding.attempt_id in (select unnest($2))",
+        [as_of, [attempt_id for attempt_id, *_ in attempts]],
     )
 
 
-def finish_attempt(
-    connection: duckdb.DuckDBPyConnection,
-    attempt_id: str,
-    outcome: Outcome,
-    as_of: datetime,
-    *,
-    http_status: int | None = None,
-    message: str | None = None,
-    message_id: str | None = None,
-    rejected: Sequence[str] = (),
-) -> None:
-    """Record what became of a request.
-
-    Args:
-        connection: The ledger.
-        attempt_id: The attempt.
-        outcome: ``accepted``: all its sends; ``rejected``: those in ``rejected``, the others go back to planned;
-            ``not_sent``: all go back to planned; ``unknown``: all may have gone.
-        as_of: The instant of the run.
-        http_status: The answer's status.
-        message: What the provider said, without addresses.
-        message_id: The provider's id of the request.
-        rejected: Sends refused for a reason of their own.
-    """
+def finish_attempts(connection: duckdb.DuckDBPyConnection, finished: Sequence[Finished], as_of: datetime) -> None:
+    """Record what became of requests."""
+    for one in finished:
+        connection.execute(
+            "update attempts set outcome = ?, finished_at = ?, http_status = ?, message = ? where attempt_id = ?",
+            [one.outcome, as_of, one.http_status, one.message, one.attempt_id],
+        )
+        if one.rejected:
+            _set_state(connection, one.rejected, "rejected", one.message, as_of)
     connection.execute(
-        "update attempts set outcome = ?, finished_at = ?, http_status = ?, message = ? where attempt_id = ?",
-        [outcome, as_of, http_status, message, attempt_id],
-    )
-    if rejected:
-        _set_state(connection, rejected, "rejected", message, as_of)
-    state, sent_at = {
-        "accepted": ("accepted", as_of),
-        "unknown": ("unknown", None),
-        "rejected": ("planned", None),
-        "not_sent": ("planned", None),
-    }[outcome]
-    connection.execute(
-        "update sends set state = ?, sent_at = ?, message_id = ?, state_reason = ?, state_changed_at = ?"
-        " where attempt_id = ? and state = 'sending'",
-        [state, sent_at, message_id, message, as_of, attempt_id],
+        """
+        update sends
+        set
+            state = told.state,
+            sent_at = case when told.state = 'accepted' then $as_of end,
+            message_id = told.message_id,
+            state_reason = told.message,
+            state_changed_at = $as_of
+        from (
+            select
+                unnest($attempts) as attempt_id, unnest($states) as state, unnest($message_ids) as message_id,
+                unnest($messages) as message
+        ) as told
+        where sends.attempt_id = told.attempt_id and sends.state = 'sending'
+        """,
+        {
+            "as_of": as_of,
+            "attempts": [one.attempt_id for one in finished],
+            "states": [_STATES[one.outcome] for one in finished],
+            "message_ids": [one.message_id for one in finished],
+            "messages": [one.message for one in finished],
+        },
     )
 
 

@@ -52,46 +52,49 @@ fresh_of_leads as (
     inner join warehouse.lead_identities on lead_identities.identity = 'id:' || fresh.external_id
 ),
 
-owned_sends as (
+batch as (
     select
         sends.send_id,
         sends.scenario,
         sends.step,
         sends.occurrence,
         sends.email,
-        sends.state,
         aliases.lead_id,
-        sends.state = 'planned' and sends.send_id in (select unnest($send_ids)) as is_in_batch,
     from sends
     left join warehouse.lead_aliases as aliases on sends.lead_id = aliases.alias_lead_id
-    where sends.state not in ('cancelled', 'rejected')
+    where sends.state = 'planned' and sends.send_id in (select unnest($send_ids))
+),
+
+of_the_same as (
+    -- two leads that were one person all along: sends to the same address, and to any of the lead's names
+    select batch.send_id, other.send_id as other_id, other.state
+    from batch
+    inner join sends as other
+        on
+            batch.email = other.email
+            and batch.scenario = other.scenario
+            and batch.step = other.step
+            and batch.occurrence = other.occurrence
+    union all
+    select batch.send_id, other.send_id as other_id, other.state
+    from batch
+    inner join warehouse.lead_aliases as names on batch.lead_id = names.lead_id
+    inner join sends as other
+        on
+            names.alias_lead_id = other.lead_id
+            and batch.scenario = other.scenario
+            and batch.step = other.step
+            and batch.occurrence = other.occurrence
 ),
 
 twins as (
-    -- two leads that were one person all along: whichever mail went first, or stands first, is the one
-    select mine.send_id
-    from owned_sends as mine
-    inner join owned_sends as other
-        on
-            mine.scenario = other.scenario
-            and mine.step = other.step
-            and mine.occurrence = other.occurrence
-            and mine.email = other.email
+    -- whichever mail went first, or stands first, is the one
+    select send_id
+    from of_the_same
     where
-        mine.is_in_batch and mine.send_id != other.send_id
-        and (other.state != 'planned' or other.send_id < mine.send_id)
-    union
-    select mine.send_id
-    from owned_sends as mine
-    inner join owned_sends as other
-        on
-            mine.scenario = other.scenario
-            and mine.step = other.step
-            and mine.occurrence = other.occurrence
-            and mine.lead_id = other.lead_id
-    where
-        mine.is_in_batch and mine.send_id != other.send_id
-        and (other.state != 'planned' or other.send_id < mine.send_id)
+        other_id != send_id
+        and state not in ('cancelled', 'rejected')
+        and (state != 'planned' or other_id < send_id)
 )
 
 select
