@@ -32,8 +32,10 @@ def days_between(days: Days, year: int | None = None) -> list[date]:
     last_year, last = _day(days.until, every_year) if days.until is not None else (first_year, first)
     if (first_year is None) != (last_year is None):
         raise NotADayError(f"{days.on} until {days.until}", "give both a year, or neither")
-    if first is None or last is None:  # 29 February of another year
+    # 29 February of another year
+    if first is None and days.until is None:
         return []
+    first, last = first or date(every_year, 3, 1), last or date(every_year, 2, 28)
     if last < first and first_year is None:
         last = _day(days.until or days.on, every_year + 1)[1] or last
     if last < first:

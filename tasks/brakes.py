@@ -38,7 +38,8 @@ def judge(recent: RecentMails, planned: int, brakes: Brakes) -> Verdict:
             told = f"{recent.bounced:,} of {recent.mails:,} mails {days} bounced ({bounces:.2%})"
             stops.append(f"{told}, more than {brakes.bounce_rate_stops:.0%}")
     usual = max(brakes.unusual_from_mails, brakes.unusual_times * recent.most_a_day)
-    if planned > usual:
+    if planned and recent.today + planned > usual:
         busiest = f"the busiest of the last 28 days had {recent.most_a_day:,}"
-        stops.append(f"{planned:,} marketing mails would go at once, and {busiest}")
+        before = f" after {recent.today:,} today" if recent.today else ""
+        stops.append(f"{planned:,} marketing mails would go at once{before}, and {busiest}")
     return Verdict(tuple(warnings), tuple(stops))

@@ -85,7 +85,10 @@ class Delivery:
         )
         brakes = self._rules.delivery.brakes
         with open_ledger(self._settings, with_warehouse=True) as ledger:
+            sending.recomputed_at(ledger, self._rules, self._as_of)
             sending.recover(ledger, self._as_of)
+            if expired := sending.cancel_expired(ledger, self._rules, self._as_of):
+                self._counts["cancelled"] += expired
             batches = sending.planned_batches(
                 ledger, self._rules, self._as_of, self._settings.timezone, allowlist, MAX_PERSONALIZATIONS
             )
@@ -123,6 +126,10 @@ class Delivery:
             group = [claimed.popleft() for _ in range(min(self._at_a_time, len(claimed)))]
             requests = [self._request(batch) for batch in group]
             with open_ledger(self._settings) as ledger:
+                if any(sending.is_paused(ledger, batch.scenario) for batch in group):
+                    claimed.extendleft(reversed(group))
+                    claimed = deque(one for one in claimed if not sending.is_paused(ledger, one.scenario))
+                    continue
                 sending.start_attempts(
                     ledger,
                     [(request.attempt_id, request.batch.ids, request.digest) for request in requests],

@@ -61,9 +61,7 @@ def open_replay(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         _migrate(connection, _MIGRATIONS / "facts")
         attach(connection, settings.warehouse, "warehouse", settings)
-        applied = connection.execute("from schema_migrations except from warehouse.schema_migrations").fetchall()
-        if applied:
-            raise WarehouseError(f"{settings.warehouse} is of an earlier version; run `nurture recompute` first")
+        _check_attached(connection, settings.warehouse)
         connection.begin()
         yield connection
     finally:
@@ -88,6 +86,7 @@ def _open(
             _migrate(connection, _MIGRATIONS / migrations)
         if attached is not None:
             attach(connection, attached, "warehouse", settings)
+            _check_attached(connection, attached)
         connection.begin()
         try:
             yield connection
@@ -142,6 +141,13 @@ def attach(connection: duckdb.DuckDBPyConnection, path: Path, alias: str, settin
         settings.lock_timeout_seconds,
         lambda: connection.execute(f"attach '{name}' as {alias} (read_only)"),
     )
+
+
+def _check_attached(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Refuse an attached warehouse that an earlier version made and no run has opened since."""
+    applied = {name for (name,) in connection.execute("select name from warehouse.schema_migrations").fetchall()}
+    if any(migration.name not in applied for migration in (_MIGRATIONS / "facts").glob("*.sql")):
+        raise WarehouseError(f"{path} is of an earlier version; run `nurture recompute` first")
 
 
 def _within_timeout(path: Path, timeout_seconds: float, attempt: Callable[[], _Result]) -> _Result:

@@ -29,7 +29,7 @@ def make_openings(
         as_of: Until when.
     """
     first = max(since, as_of - LONGEST_WAIT).astimezone(ZoneInfo(timezone)).date() - 2 * _DAY
-    last = as_of.astimezone(ZoneInfo(timezone)).date() + 2 * _DAY
+    last = as_of.astimezone(ZoneInfo(timezone)).date() + 14 * _DAY  # the next opening tells when it is too late
     rows = [
         {"send_window": window.id, "opens_at": opens_at, "closes_at": closes_at}
         for window in delivery.windows

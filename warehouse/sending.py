@@ -48,7 +48,9 @@ class RecentMails:
     delivered: int
     complained: int
     bounced: int
+    today: int
     most_a_day: int
+    """Of the days before today."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,7 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
         insert into sends
         select
             send_id, lead_id, scenario, step, variant, occurrence, segment, category, 'planned', null, email, due_at,
-            $as_of, null, null, null, $as_of, $version, expires_at
+            $as_of, null, null, null, $as_of, $version, expires_at, kind
         from decided
         where decision = 'sent'
         """,
@@ -302,6 +304,17 @@ def planned_batches(
         {"allowlist": list(allowlist) if allowlist is not None else None, "size": size},
     ).fetchall()
     return [(scenario, step, ids) for scenario, step, ids in rows]
+
+
+def cancel_expired(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> int:
+    """Give up planned sends for which it is too late. Returns how many."""
+    return _count(
+        connection.execute(
+            "update sends set state = 'cancelled', state_reason = 'expired', state_changed_at = $as_of"
+            " where state = 'planned' and coalesce(expires_at, due_at + $expires_after) < $as_of",
+            {"as_of": as_of, "expires_after": timedelta(hours=rules.expires_after_hours)},
+        )
+    )
 
 
 def recent_mails(

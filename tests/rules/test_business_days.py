@@ -50,6 +50,12 @@ def test_leap_days(year: int, days: list[date]) -> None:
     assert not set(days) & set(open_days(closed, EVERY_DAY, date(year, 2, 28), march))
 
 
+def test_a_range_that_begins_or_ends_on_a_leap_day() -> None:
+    assert days_between(Days(on="02-27", until="02-29"), 2027) == [date(2027, 2, 27), date(2027, 2, 28)]
+    assert days_between(Days(on="02-29", until="03-02"), 2027) == [date(2027, 3, 1), date(2027, 3, 2)]
+    assert len(days_between(Days(on="02-27", until="03-01"), 2028)) == 4
+
+
 def test_month_ends() -> None:
     assert days_between(Days(on="2026-01-30", until="2026-02-01")) == [
         date(2026, 1, 30), date(2026, 1, 31), date(2026, 2, 1),

@@ -109,14 +109,38 @@ def test_a_run_far_larger_than_any_before_asks(world: World) -> None:
     assert world.send(asked, at(3)) == {"sent": 2}
 
 
+def test_the_mails_of_today_are_not_what_is_usual(world: World) -> None:
+    asked = rules(unusual_from_mails=2, unusual_times=2)
+    leads(world, *"abcdef")
+    events(world, "document_download", at(1), "a", "b")
+    assert world.send(asked, at(1)) == {"sent": 2}
+    events(world, "document_download", at(1, minutes=10), "c")
+    with pytest.raises(RunError, match="1 marketing mails would go at once after 2 today"):
+        world.send(asked, at(1, minutes=10))
+
+
+def test_mails_for_which_it_is_too_late_hold_no_others_back(world: World) -> None:
+    asked = rules(unusual_from_mails=2, unusual_times=2)
+    leads(world, *"abcdef")
+    events(world, "document_download", at(1), "a", "b", "c", "d", "e")
+    with pytest.raises(RunError, match="5 marketing mails"):
+        world.send(asked, at(1))
+    events(world, "document_download", at(10), "f")
+    assert world.send(asked, at(10)) == {"sent": 1}
+    assert [mail["to"] for mail in world.accepted()] == ["f@example.com"]
+    assert world.ledger("select state_reason, count(*) from sends where state = 'cancelled' group by all") == [
+        ("expired", 5)
+    ]  # fmt: skip
+
+
 def test_rates_at_their_limits() -> None:
     brakes = Brakes()
-    calm = RecentMails(mails=10_000, delivered=10_000, complained=10, bounced=500, most_a_day=600)
+    calm = RecentMails(mails=10_000, delivered=10_000, complained=10, bounced=500, today=0, most_a_day=600)
     assert judge(calm, 6_000, brakes) == judge(calm, 0, brakes)
     assert judge(calm, 6_000, brakes).stops == judge(calm, 6_000, brakes).warnings == ()
-    warned = judge(RecentMails(10_000, 10_000, 11, 500, 600), 0, brakes)
+    warned = judge(RecentMails(10_000, 10_000, 11, 500, 0, 600), 0, brakes)
     assert (len(warned.warnings), warned.stops) == (1, ())
-    assert len(judge(RecentMails(10_000, 10_000, 31, 501, 600), 6_001, brakes).stops) == 3
+    assert len(judge(RecentMails(10_000, 10_000, 31, 501, 1, 600), 6_000, brakes).stops) == 3
 
 
 def test_a_holdout_gets_no_marketing_and_stays_so(world: World) -> None:
@@ -179,3 +203,26 @@ def test_of_two_leads_that_become_one_what_was_told_first_holds(world: World) ->
     }
     assert "holdout" in decisions
     assert "sent" not in decisions
+
+
+def test_a_holdout_keeps_no_answer_to_a_request_back(world: World) -> None:
+    names = [f"lead{number}" for number in range(30)]
+    leads(world, *names)
+    events(world, "document_download", at(1), *names)
+    answer = step("answer", DOWNLOAD, category="transactional", priority=1)
+    asked = rule_set(steps=(THANKS, answer), active_from=START, delivery=Delivery(holdout_share=0.5))
+    decided = world.send(asked, at(1))
+    assert decided["sent"] == 30
+    assert decided["holdout"] + decided["superseded"] == 30
+    assert decided["holdout"] > 5
+
+
+def test_who_has_had_mails_is_not_held_out_afterwards(world: World) -> None:
+    names = [f"lead{number}" for number in range(20)]
+    leads(world, *names)
+    events(world, "document_download", at(1), *names)
+    again = step("again", DOWNLOAD, priority=1, delay=timedelta(days=1))
+    assert world.send(rule_set(steps=(THANKS, again), active_from=START), at(1)) == {"sent": 20}
+    held = rule_set(steps=(THANKS, again), active_from=START, delivery=Delivery(holdout_share=0.5))
+    assert world.send(held, at(2)) == {"sent": 20}
+    assert world.ledger("select is_held_out, count(*) from holdout group by all") == [(False, 20)]

@@ -199,3 +199,75 @@ def test_a_mail_over_the_cap_of_its_kind_keeps_no_other_kind_waiting(world: Worl
     world.facts(lambda connection: add_event(connection, "consultation_request", next_day, email=EMAIL))
     assert world.send(asked, next_day) == {"frequency_cap": 1, "sent": 1}
     assert world.ledger("select step from sends order by planned_at, step") == [("first",), ("cases",)]
+
+
+def test_a_mail_due_right_before_a_long_closure_is_not_too_late_after_it(world: World) -> None:
+    friday = datetime(2026, 5, 1, 17, 59, tzinfo=TOKYO)
+    lead(world, friday)
+    download(world, friday)
+    assert world.send(rules(THANKS), friday + timedelta(minutes=6)) == {"quiet_hours": 1}
+    assert world.send(rules(THANKS), datetime(2026, 5, 7, 9, tzinfo=TOKYO)) == {"sent": 1}
+    assert len(world.accepted()) == 1
+
+
+def test_a_mail_decided_right_before_a_long_closure_goes_after_it(world: World) -> None:
+    friday = datetime(2026, 5, 1, 17, 59, tzinfo=TOKYO)
+    lead(world, friday)
+    download(world, friday)
+    asked = rules(THANKS)
+    world.clock(friday)
+    world.recompute(asked, friday)
+    assert plan_sends(world.settings, asked, friday) == {"sent": 1}
+    assert deliver_sends(world.settings, asked, friday + timedelta(minutes=2)) == {}
+    assert world.send(asked, datetime(2026, 5, 7, 9, tzinfo=TOKYO)) == {}
+    assert len(world.accepted()) == 1
+
+
+def test_a_mail_may_wait_for_a_cap_for_as_long_as_the_cap(world: World) -> None:
+    friday = datetime(2026, 4, 10, 10, tzinfo=TOKYO)
+    lead(world, friday)
+    download(world, friday - timedelta(minutes=1), asset="case-1")
+    steps = (step("thanks", DOWNLOAD, priority=2, delay=timedelta(minutes=1)), step("cases", CASE_STUDY, priority=1))
+    asked = rules(*steps, caps=(MailCap(id="a_week", label="週1通", mails=1, within_days=7),))
+    assert world.send(asked, friday) == {"sent": 1, "frequency_cap": 1}
+    assert world.send(asked, friday + timedelta(days=5)) == {"frequency_cap": 1}
+    assert world.send(asked, friday + timedelta(days=7)) == {"sent": 1}
+
+
+def test_a_mail_that_still_has_to_go_counts_as_one_of_today(world: World) -> None:
+    friday = datetime(2026, 4, 10, 17, 59, tzinfo=TOKYO)
+    lead(world, friday)
+    download(world, friday)
+    caps = (MailCap(id="a_day", label="1日1通", mails=1, within_days=1),)
+    asked = rules(THANKS, step("cases", CASE_STUDY, window="business", priority=1), caps=caps)
+    world.clock(friday)
+    world.recompute(asked, friday)
+    assert plan_sends(world.settings, asked, friday) == {"sent": 1}
+    monday = datetime(2026, 4, 13, 9, tzinfo=TOKYO)
+    download(world, monday - timedelta(minutes=1), asset="case-1")
+    assert world.send(asked, monday) == {"frequency_cap": 1}
+    assert len(world.accepted()) == 1
+
+
+def test_a_waiting_mail_silences_no_answer_to_the_same_event(world: World) -> None:
+    sunday = datetime(2026, 5, 3, 12, tzinfo=TOKYO)
+    lead(world, sunday)
+    download(world, sunday)
+    answer = step("answer", DOWNLOAD, category="transactional", priority=1)
+    assert world.send(rules(THANKS, answer), sunday) == {"sent": 1, "superseded": 1}
+    assert world.ledger("select step from sends") == [("answer",)]
+
+
+def test_a_cap_on_marketing_silences_no_answer_to_the_same_event(world: World) -> None:
+    friday = datetime(2026, 4, 10, 10, tzinfo=TOKYO)
+    lead(world, friday)
+    download(world, friday)
+    caps = (MailCap(id="a_day", label="1日1通", mails=1, within_days=1),)
+    offer = step("offer", CONSULTATION, priority=1)
+    answer = step("answer", CONSULTATION, category="transactional", priority=2)
+    asked = rules(THANKS, offer, answer, caps=caps)
+    assert world.send(asked, friday) == {"sent": 1}
+    later = friday + timedelta(hours=1)
+    world.facts(lambda connection: add_event(connection, "consultation_request", later, email=EMAIL))
+    assert world.send(asked, later) == {"frequency_cap": 1, "sent": 1}
+    assert world.ledger("select step from sends order by planned_at") == [("thanks",), ("answer",)]

@@ -1,7 +1,7 @@
 -- One row per planned send of a batch, with what its mail shows and the reason, if any, why it may no longer go.
 -- key: send_id
--- from: sends, lead_aliases, lead_identities, leads, rule_steps, segment_members, suppression_records, consent_records,
---       events
+-- from: sends, holdout, lead_aliases, lead_identities, leads, rule_steps, segment_members, suppression_records,
+--       consent_records, events
 -- A send may have waited since it was decided: stage, segment and step are looked at again. Suppression stands here
 -- again because facts may have come in since. What the last recompute saw is in leads; facts of its instant or later
 -- are read as they are, and hold for the whole lead and for the address.
@@ -50,6 +50,14 @@ fresh_of_leads as (
     select lead_identities.lead_id, fresh.blocks
     from fresh
     inner join warehouse.lead_identities on lead_identities.identity = 'id:' || fresh.external_id
+),
+
+held_out as (
+    select aliases.lead_id
+    from holdout
+    inner join warehouse.lead_aliases as aliases on holdout.lead_id = aliases.alias_lead_id
+    group by aliases.lead_id
+    having arg_min(holdout.is_held_out, (holdout.assigned_at, holdout.lead_id))
 ),
 
 batch as (
@@ -120,6 +128,7 @@ select
             where fresh.email = sends.email and (fresh.blocks = 'all' or sends.category = 'marketing')
         ) then 'opted_out'
         when sends.category = 'marketing' and leads.consent_state != 'consented' then 'no_consent'
+        when sends.category = 'marketing' and leads.lead_id in (from held_out) then 'holdout'
         when rule_steps.stage is not null and rule_steps.stage != coalesce(leads.stage, '') then 'exited'
         when not exists (
             select 1

@@ -3,7 +3,30 @@
 -- from: enrolments, send_decisions, sends, pauses, holdout, lead_aliases, leads, lead_attributes, rule_steps,
 --       segment_members, window_openings, known_zones, mail_caps
 -- A mail whose window is closed, or whose lead has had enough mails, waits: it is judged again by every run.
-with current_enrolments as (
+with undecided as (
+    select distinct enrolments.lead_id
+    from enrolments
+    left join send_decisions as final
+        on
+            enrolments.lead_id = final.lead_id
+            and enrolments.scenario = final.scenario
+            and enrolments.step = final.step
+            and enrolments.occurrence = final.occurrence
+            and final.is_final
+    where enrolments.due_at <= $as_of and final.lead_id is null
+),
+
+touched as (
+    -- leads with a mail to decide on, by all of their names: the others' mails are history
+    select lead_id from undecided
+    union
+    select names.alias_lead_id
+    from undecided
+    inner join warehouse.lead_aliases as mine on undecided.lead_id = mine.alias_lead_id
+    inner join warehouse.lead_aliases as names on mine.lead_id = names.lead_id
+),
+
+current_enrolments as (
     select
         enrolments.*,
         aliases.lead_id as current_lead_id,
@@ -31,6 +54,7 @@ with current_enrolments as (
             and enrolments.scenario = send_decisions.scenario
             and enrolments.step = send_decisions.step
             and enrolments.occurrence = send_decisions.occurrence
+    where enrolments.lead_id in (select lead_id from touched)
 ),
 
 due as (
@@ -75,35 +99,60 @@ opening_days as (
 ),
 
 opened as (
-    -- since when each mail might have gone, and whether it may now
+    -- since when each mail might have gone, and whether it may now; the second opening has to be over before it is too
+    -- late, since the first may have been over at once
     select
         due.lead_id,
         due.scenario,
         due.step,
         due.occurrence,
-        min(greatest(openings.opens_at, due.due_at)) as may_go_from,
-        bool_or(openings.closes_at > $as_of) as is_open,
+        min(greatest(openings.opens_at, due.due_at)) filter (openings.opens_at <= $as_of) as may_go_from,
+        bool_or(openings.opens_at <= $as_of and openings.closes_at > $as_of) as is_open,
+        list_sort(list(openings.closes_at))[2] as second_closes_at,
     from due
     inner join openings
         on
             due.send_window = openings.send_window
             and due.zone = openings.zone
-            and openings.opens_at <= $as_of
             and openings.closes_at > due.due_at
     group by due.lead_id, due.scenario, due.step, due.occurrence
+),
+
+waits as (
+    select
+        due.lead_id,
+        due.scenario,
+        due.step,
+        due.occurrence,
+        coalesce(opened.is_open, due.send_window is null) as is_open,
+        -- a mail that waited for its lead to have room may wait for as long as the longest cap
+        case
+            when due.send_window is null then due.due_at + $expires_after
+            when opened.may_go_from is null then timestamptz 'infinity'
+            else
+                greatest(
+                    opened.may_go_from + $expires_after,
+                    coalesce(opened.second_closes_at, $as_of::timestamptz + interval 30 days)
+                )
+        end
+        + case
+            when due.earlier_decision = 'frequency_cap'
+                then to_microseconds(coalesce((select max(window_us) from mail_caps), 0))
+            else interval 0 second
+        end as expires_at,
+    from due
+    left join opened using (lead_id, scenario, step, occurrence)
 ),
 
 judged as (
     select
         due.*,
-        case when due.send_window is null then due.due_at else opened.may_go_from end as may_go_from,
+        waits.expires_at,
         case
             when due.priority is null or not due.is_enabled then 'step_removed'
             when due.is_suppressed is null then 'unknown_lead'
             when not due.is_first_of_lead then 'duplicate_address'
-            when
-                case when due.send_window is null then due.due_at else opened.may_go_from end + $expires_after < $as_of
-                then 'expired'
+            when waits.expires_at < $as_of then 'expired'
             when due.stage is not null and due.stage != coalesce(due.current_stage, '') then 'exited'
             when not exists (
                 select 1
@@ -128,12 +177,12 @@ judged as (
             ) then 'duplicate_address'
             when due.category = 'marketing' and held_out.lead_id is not null then 'holdout'
             when exists (select 1 from pauses where pauses.scenario in ('*', due.scenario)) then 'paused'
-            when due.send_window is null or opened.is_open then null
+            when waits.is_open then null
             when opening_days.zone is null then 'holiday'
             else 'quiet_hours'
         end as reason,
     from due
-    left join opened using (lead_id, scenario, step, occurrence)
+    inner join waits using (lead_id, scenario, step, occurrence)
     left join held_out on due.current_lead_id = held_out.lead_id
     left join opening_days on due.send_window = opening_days.send_window and due.zone = opening_days.zone
 ),
@@ -146,7 +195,7 @@ answers as (
     union all
     select current_lead_id, trigger_event_id, due_at, scenario, step, priority as rank
     from judged
-    where reason is null or reason in ('holdout', 'paused', 'holiday', 'quiet_hours')
+    where reason is null or reason = 'paused'
 ),
 
 firsts as (
@@ -166,11 +215,13 @@ answered as (
         judged.*,
         case
             when
-                (judged.reason is null or judged.reason in ('holdout', 'paused', 'holiday', 'quiet_hours'))
+                (judged.reason is null or judged.reason in ('paused', 'holiday', 'quiet_hours'))
                 and (firsts.scenario != judged.scenario or firsts.step != judged.step)
                 then 'superseded'
             else coalesce(judged.reason, 'sent')
         end as decision,
+        firsts.scenario as first_scenario,
+        firsts.step as first_step,
     from judged
     left join firsts
         on
@@ -187,11 +238,14 @@ wanted as (
 mailed as (
     select
         aliases.lead_id,
-        rule_steps.kind,
-        coalesce(sends.sent_at, sends.planned_at) as mailed_at,
+        sends.kind,
+        -- one that is still to go counts as going now
+        case
+            when sends.state in ('planned', 'claimed', 'sending') then $as_of
+            else coalesce(sends.sent_at, sends.state_changed_at)
+        end as mailed_at,
     from sends
     inner join warehouse.lead_aliases as aliases on sends.lead_id = aliases.alias_lead_id
-    left join warehouse.rule_steps on sends.scenario = rule_steps.scenario and sends.step = rule_steps.step
     where
         sends.category = 'marketing'
         and sends.state not in ('cancelled', 'rejected', 'dropped', 'bounced')
@@ -233,6 +287,7 @@ capped as (
     -- the caps of all kinds are for those that their own kind lets go, so that none waits for one that waits
     select
         of_their_kind.lead_id,
+        of_their_kind.current_lead_id,
         of_their_kind.scenario,
         of_their_kind.step,
         of_their_kind.occurrence,
@@ -248,12 +303,28 @@ capped as (
         ) > coalesce(rooms.room, 1000000)
 ),
 
+capped_steps as (
+    select distinct current_lead_id, scenario, step
+    from capped
+),
+
 decided as (
     select
         answered.*,
-        case when capped.lead_id is not null then 'frequency_cap' else answered.decision end as final_decision,
+        case
+            when capped.lead_id is not null then 'frequency_cap'
+            -- what stands behind a mail that has to wait waits with it, unless no cap keeps it
+            when answered.decision = 'superseded' and capped_steps.current_lead_id is not null
+                then if(answered.category = 'marketing', 'frequency_cap', 'sent')
+            else answered.decision
+        end as final_decision,
     from answered
     left join capped using (lead_id, scenario, step, occurrence)
+    left join capped_steps
+        on
+            answered.current_lead_id = capped_steps.current_lead_id
+            and answered.first_scenario = capped_steps.scenario
+            and answered.first_step = capped_steps.step
 )
 
 select
@@ -265,9 +336,10 @@ select
     occurrence,
     coalesce(segment, '') as segment,
     coalesce(category, 'marketing') as category,
+    kind,
     email,
     due_at,
-    may_go_from + $expires_after as expires_at,
+    expires_at,
     earlier_decision,
     final_decision as decision,
     final_decision not in ('paused', 'holiday', 'quiet_hours', 'frequency_cap') as is_final,

@@ -15,9 +15,11 @@ with sent as (
 ),
 
 days as (
-    select count(*) as mails
+    select
+        timezone($timezone, sent_at)::date as day,
+        count(*) as mails,
     from sent
-    group by timezone($timezone, sent_at)::date
+    group by day
 )
 
 select
@@ -25,5 +27,6 @@ select
     count(*) filter (sent_at > $as_of - $within and delivered_at is not null) as delivered,
     count(*) filter (sent_at > $as_of - $within and complained_at is not null) as complained,
     count(*) filter (sent_at > $as_of - $within and bounced_at is not null) as bounced,
-    (select coalesce(max(mails), 0) from days) as most_a_day,
+    (select coalesce(max(mails), 0) from days where day = timezone($timezone, $as_of)::date) as today,
+    (select coalesce(max(mails), 0) from days where day < timezone($timezone, $as_of)::date) as most_a_day,
 from sent
