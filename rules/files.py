@@ -222,3 +222,61 @@ class TriggerMailsFile(Frozen):
     """``trigger_mails.yaml``."""
 
     trigger_mails: tuple[TriggerMailEntry, ...]
+
+
+class BranchQuestion(Frozen):
+    """What a branch asks of a lead: one of ``segment``, ``did``, ``opened`` and ``clicked``."""
+
+    segment: str | None = None
+    did: SelectorText = None
+    times: Annotated[int, pydantic.Field(ge=1, le=100)] = 1
+    opened: str | None = None
+    """A mail of the scenario; likewise ``clicked``."""
+    clicked: str | None = None
+
+
+class ScenarioArm(Frozen):
+    """One way out of a branch; without ``when`` it is taken by all the others."""
+
+    when: BranchQuestion | None = None
+    steps: tuple[ScenarioPart, ...] = ()
+
+
+class ScenarioPart(Frozen):
+    """One part of a scenario: a ``mail``, a ``wait``, a ``branch``, or the ``end``."""
+
+    mail: str | None = None
+    wait: str | None = None
+    branch: tuple[ScenarioArm, ...] | None = None
+    end: bool | None = None
+    label: str | None = None
+    subject: str | None = None
+    template: str | None = None
+    sender: str | None = None
+    window: str | None = None
+    cta: str = ""
+    is_enabled: bool = True
+
+
+class ScenarioEntry(Frozen):
+    """A scenario with waits and branches."""
+
+    id: str
+    label: str
+    on: str | None = None
+    segment: str = "everyone"
+    with_members: bool = False
+    re_entry: str = "never"
+    goal: str = ""
+    exit_when: tuple[str, ...] | None = None
+    priority: int = 200
+    sender: str | None = None
+    window: str | None = None
+    steps: Annotated[tuple[ScenarioPart, ...], pydantic.Field(min_length=1)]
+    is_enabled: bool = True
+
+
+class ScenariosFile(Frozen):
+    """``scenarios.yaml``: scenarios with waits and branches. It may be left out."""
+
+    scenarios: tuple[ScenarioEntry, ...]

@@ -6,7 +6,7 @@ A file that cannot be read leaves what depends on it unchecked, so that one mist
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -25,12 +25,13 @@ from rules.hints import nearest
 from rules.lead_rules import check_fields, check_tiers, check_titles
 from rules.lists import read_lists, shipped_content
 from rules.mails import check_mails
-from rules.models import Delivery, Field, RuleSet, SalesAction, Step
+from rules.models import Delivery, Field, RuleSet, SalesAction, Scenario, Step
 from rules.names import Names
 from rules.possible import Documents, check_possible
 from rules.sales import check_handoff, check_senders
 from rules.scenario_rows import SheetContext
 from rules.scenario_steps import steps_of_sheet
+from rules.scenarios import SHEET_PRIORITY, check_scenarios
 from rules.scoring import check_scoring
 from rules.segments import check_segments, meanings_of, segment_names
 from rules.sheet import Row, read_sheet
@@ -114,14 +115,19 @@ class _Reading:
         lists_file = self._file("lists.yaml", files.ListsFile, is_needed=False)
         accounts_file = self._file("accounts.yaml", files.AccountsFile, is_needed=False)
         delivery_file = self._file("delivery.yaml", Delivery, is_needed=False)
+        scenarios_file = self._file("scenarios.yaml", files.ScenariosFile, is_needed=False)
         rows = self._sheets(ruleset)
 
         of_segments = segment_names(segments_file) if segments_file else None
         of_stages = stage_names(stages_file) if stages_file else None
-        scenarios = (
-            Names("scenario", [*of_segments.pairs(), (TRIGGER_SCENARIO, "")]) if of_segments is not None else None
+        named = [(one.id, one.label) for one in scenarios_file.value.scenarios] if scenarios_file else []
+        is_known = of_segments is not None and not self._is_unread("scenarios.yaml", scenarios_file)
+        scenario_names = (
+            Names("scenario", [*of_segments.pairs(), *named, (TRIGGER_SCENARIO, "")])
+            if is_known and of_segments is not None
+            else None
         )
-        vocabulary, selectors = check_vocabulary(vocabulary_file, scenarios, self.problems)
+        vocabulary, selectors = check_vocabulary(vocabulary_file, scenario_names, self.problems)
         fields = check_fields(fields_file, self.problems) if fields_file else None
         levels = check_titles(titles_file, self.problems) if titles_file else None
         known_lists, values_of_lists = read_lists(lists_file, self.problems)
@@ -175,14 +181,24 @@ class _Reading:
             )
             steps, of_sheet = steps_of_sheet(rows, context)
             actions = of_sheet + actions
-        if trigger_mails_file is not None and vocabulary is not None:
+        scenarios: tuple[Scenario, ...] = ()
+        if vocabulary is not None:
             triggers = TriggerMailContext(
                 vocabulary, of_segments, of_stages, sender_names, default_sender, delivery, windows
             )
-            mails, notices = check_trigger_mails(trigger_mails_file, triggers, len(steps) + 1, self.problems)
-            steps, actions = steps + mails, actions + notices
+            taken = [TRIGGER_SCENARIO, *(of_segments.labels if of_segments is not None else ())]
+            scenarios, of_scenarios = check_scenarios(scenarios_file, triggers, selectors, taken, self.problems)
+            steps = _in_order([*((SHEET_PRIORITY, step) for step in steps), *of_scenarios])
+            if trigger_mails_file is not None:
+                mails, notices = check_trigger_mails(trigger_mails_file, triggers, len(steps) + 1, self.problems)
+                steps, actions = steps + mails, actions + notices
         # Without the sheet or the trigger mails every template they use would seem unused.
-        is_whole = rows is not None and trigger_mails_file is not None and vocabulary is not None
+        is_whole = (
+            rows is not None
+            and trigger_mails_file is not None
+            and vocabulary is not None
+            and not self._is_unread("scenarios.yaml", scenarios_file)
+        )
         if is_whole and of_segments is not None and of_stages is not None:
             selectors.check_steps(steps)
         mail_problems: list[Problem] = []
@@ -221,6 +237,7 @@ class _Reading:
             senders=senders,
             templates=templates,
             steps=tuple(steps),
+            scenarios=scenarios,
             sales_actions=tuple(actions),
             handoff=handoff,
             delivery=delivery,
@@ -264,6 +281,12 @@ class _Reading:
                 rows += found[0]
                 self.contents[name] = found[1]
         return rows if is_whole else None
+
+
+def _in_order(steps: Sequence[tuple[int, Step]]) -> list[Step]:
+    """Number the steps by the priority of what they belong to, and else in the order in which they stand."""
+    ordered = [step for _, step in sorted(steps, key=lambda pair: pair[0])]
+    return [step.model_copy(update={"priority": number}) for number, step in enumerate(ordered, start=1)]
 
 
 def version_of(contents: Mapping[str, bytes]) -> str:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from rules.condition_models import Frozen, Selector
 from rules.delivery_models import MailKind
+from rules.scenario_models import Exit
 
 EVERYONE = "everyone"
 """The id of the segment that holds every lead; it always exists."""
@@ -50,10 +51,17 @@ class Step(Frozen):
     segment: str
     stage: str | None
     """None serves every stage."""
-    trigger: Selector
+    trigger: Selector | None
+    """None: what its scenario or its calendar says."""
     trigger_count: int = 1
-    """The trigger is the n-th such event of the lead."""
-    delay: timedelta
+    """The trigger is the n-th such event of the lead; with ``re_entry`` every n-th."""
+    delay: timedelta = timedelta(0)
+    re_entry: timedelta | None = None
+    """How long after its last trigger another one starts the step again, as another occurrence; None: never."""
+    exits: tuple[Exit, ...] = ()
+    """What keeps the mail back when it is due; those of a scenario of its own stand there."""
+    asks_segment: bool = True
+    """Whether the lead must still be in the segment when the mail is due."""
     category: Literal["marketing", "transactional"]
     window: str | None = None
     """When it may go; None: at any time."""

@@ -48,6 +48,7 @@ from rules.lead_models import (
     TitleLevel,
 )
 from rules.mail_models import EVERYONE, Handoff, Owner, SalesAction, Sender, Step, Template
+from rules.scenario_models import Arm, Exit, Node, Scenario, Wait
 
 __all__ = [
     "ANY_EVENT",
@@ -57,6 +58,7 @@ __all__ = [
     "Accounts",
     "All",
     "AnyOf",
+    "Arm",
     "Brakes",
     "Cap",
     "Condition",
@@ -64,6 +66,7 @@ __all__ = [
     "DealCondition",
     "Delivery",
     "EventCondition",
+    "Exit",
     "FallBack",
     "Field",
     "FieldCondition",
@@ -74,12 +77,14 @@ __all__ = [
     "Leaf",
     "MailCap",
     "MailKind",
+    "Node",
     "Not",
     "OccasionCondition",
     "Owner",
     "PropertyTest",
     "RuleSet",
     "SalesAction",
+    "Scenario",
     "ScoreCondition",
     "ScoringGroup",
     "ScoringRule",
@@ -96,6 +101,7 @@ __all__ = [
     "Tier",
     "TierCondition",
     "TitleLevel",
+    "Wait",
     "Window",
     "leaves",
     "selectors_of",
@@ -133,6 +139,8 @@ class RuleSet(Frozen):
     senders: tuple[Sender, ...]
     templates: tuple[Template, ...]
     steps: tuple[Step, ...]
+    scenarios: tuple[Scenario, ...] = ()
+    """Those of ``scenarios.yaml``."""
     sales_actions: tuple[SalesAction, ...]
     handoff: Handoff
     delivery: Delivery = Delivery()

@@ -66,18 +66,23 @@ class Named(Protocol):
         """The id."""
 
 
+def check_id(name: str, spot: Reports, what: str) -> None:
+    """Report an id that is not plain."""
+    if _ID.fullmatch(name) is None:
+        spot.fault(
+            f"this is not an id for a {what}",
+            received=shown(name),
+            allowed="small letters a to z, digits and _, with a letter first",
+            hint="ids stand in keys and folder names; put the Japanese name into label",
+        )
+
+
 def check_ids(items: Sequence[Named], spot: Spot, what: str) -> None:
     """Report ids that are not plain, and ids or labels that stand twice."""
     first_line: dict[str, int] = {}
     for position, item in enumerate(items):
         here = spot.at(position, "id")
-        if _ID.fullmatch(item.id) is None:
-            here.fault(
-                f"this is not an id for a {what}",
-                received=shown(item.id),
-                allowed="small letters a to z, digits and _, with a letter first",
-                hint="ids stand in keys and folder names; put the Japanese name into label",
-            )
+        check_id(item.id, here, what)
         names = {normalised(item.id): item.id}
         label = getattr(item, "label", "")
         if label:

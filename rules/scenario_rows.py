@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 from rules import sheet
 from rules.delivery import window_of
 from rules.hints import did_you_mean, shown
-from rules.models import Delivery, Stage, Term
+from rules.models import Delivery, Exit, Stage, Term
 from rules.names import Names
+from rules.scenario_words import parse_exits, parse_re_entry
 from rules.sheet import Row
 from rules.timing import (
     NextAction,
@@ -65,6 +67,8 @@ class ReadRow:
     template: str
     category: Category
     window: str | None
+    exits: tuple[Exit, ...]
+    re_entry: timedelta | None
     is_enabled: bool
 
 
@@ -90,6 +94,12 @@ def read_row(row: Row, context: SheetContext) -> ReadRow | None:
         next_actions = parse_next_actions(row.text(sheet.NEXT_ACTION))
     except NotUnderstoodError as problem:
         _report(row, sheet.NEXT_ACTION, problem)
+    exits = _exits(row, cta)
+    re_entry = None
+    try:
+        re_entry = parse_re_entry(row.text(sheet.RE_ENTRY))
+    except NotUnderstoodError as problem:
+        _report(row, sheet.RE_ENTRY, problem)
     _check_subject(row)
     category = _category(row, timing)
     named = _named(row, sheet.WINDOW, context.windows) if row.text(sheet.WINDOW) else None
@@ -104,13 +114,35 @@ def read_row(row: Row, context: SheetContext) -> ReadRow | None:
         return None
     step = own_id or step_key(segment, stage, timing)
     template = row.text(sheet.TEMPLATE) or step
-    return ReadRow(row, segment, stage, timing, cta, next_actions, step, template, category, window, is_enabled)
+    return ReadRow(
+        row, segment, stage, timing, cta, next_actions, step, template, category, window, exits, re_entry, is_enabled
+    )
 
 
 def step_key(segment: str, stage: str, timing: Timing) -> str:
     """Return a step's key: segment, stage and trigger, never the delay, so that an edit of it mails nobody again."""
     trigger = timing.term.id if timing.count == 1 else f"{timing.term.id}_{timing.count}_times"
     return f"{segment}-{stage}-{trigger}"
+
+
+def _exits(row: Row, cta: Term | None) -> tuple[Exit, ...]:
+    """What keeps a row's mail back. That consent and the segment end does always."""
+    try:
+        kinds = parse_exits(row.text(sheet.EXIT))
+    except NotUnderstoodError as problem:
+        _report(row, sheet.EXIT, problem)
+        return ()
+    if "goal" in kinds and cta is None:
+        hint = "name the CTA, or leave the goal out"
+        row.cell(sheet.EXIT).fault(
+            "a row's goal is its CTA, and this row has none", received=shown(row.text(sheet.EXIT)), hint=hint
+        )
+        return ()
+    return tuple(
+        Exit(kind=kind, on=cta.selector if cta and kind == "goal" else None)
+        for kind in kinds
+        if kind not in {"consent", "segment"}
+    )
 
 
 def _named(row: Row, column: str, names: Names | None) -> str | None:

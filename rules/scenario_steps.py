@@ -52,6 +52,8 @@ def _step(found: ReadRow, priority: int, sender: str) -> Step:
         trigger=found.timing.selector,
         trigger_count=found.timing.count,
         delay=found.timing.delay,
+        re_entry=found.re_entry,
+        exits=found.exits,
         category=found.category,
         window=found.window,
         subject=row.text(sheet.SUBJECT),

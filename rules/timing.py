@@ -66,7 +66,7 @@ class SalesFollowUp:
 
 NextAction = FollowUpMail | NotifySales | SalesFollowUp
 
-_UNITS = {
+UNITS = {
     "日": timedelta(days=1),
     "日間": timedelta(days=1),
     "時間": timedelta(hours=1),
@@ -80,6 +80,8 @@ _UNITS = {
 _N = r"(?P<n>-?\d{1,6})"
 _UNIT = r"(?P<unit>日間?|時間|分|週間)"
 _UNIT_EN = r"(?P<unit>day|hour|minute|week)s?"
+UNIT_PATTERN = r"日間?|時間|分|週間|days?|hours?|minutes?|weeks?"
+"""The units of ``delay_of``."""
 
 _TIMINGS = tuple(
     re.compile(pattern)
@@ -216,9 +218,18 @@ def _delay(number: str, unit: str, instead_of_zero: str) -> timedelta:
             f"a delay of {number} is no delay", "a whole number from 1 up", nearest=(instead_of_zero,)
         )  # fmt: skip
     # Compared as whole numbers first: a number with many digits would overflow a timedelta.
-    if int(number) > LONGEST_DELAY // _UNITS[unit]:
+    if int(number) > LONGEST_DELAY // UNITS[unit]:
         raise NotUnderstoodError(f"a delay of {number} {unit} is too long", f"at most {LONGEST_DELAY.days} days")
-    return int(number) * _UNITS[unit]
+    return int(number) * UNITS[unit]
+
+
+def delay_of(number: str, unit: str) -> timedelta:
+    """Return a length of time given as a number and one of ``UNIT_PATTERN``.
+
+    Raises:
+        NotUnderstoodError: The number is out of bounds.
+    """
+    return _delay(number, unit.removesuffix("s"), "1日")
 
 
 def _with_terms(forms: str, vocabulary: Vocabulary) -> str:

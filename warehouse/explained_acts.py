@@ -98,7 +98,7 @@ def explain_no_mails(
             step.scenario, step.step, wording.step(step.scenario, step.step), **_why(step, triggers, stays, active_from)
         )
         for step in rules.steps
-        if (step.scenario, step.step) not in enrolled
+        if step.trigger is not None and (step.scenario, step.step) not in enrolled
     )
 
 
@@ -108,6 +108,7 @@ def _why(
     stays: dict[str, tuple[tuple[datetime, datetime | None], ...]],
     active_from: datetime | None,
 ) -> dict[str, Any]:
+    assert step.trigger is not None
     acts = triggers.of(step.trigger)
     found: dict[str, Any] = {"done": len(acts), "asked": step.trigger_count}
     if not step.is_enabled:

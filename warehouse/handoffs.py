@@ -9,7 +9,8 @@ from typing import Any
 import duckdb
 
 from rules.models import RuleSet
-from warehouse.sending import active_from, last_seen, query, recomputed_at
+from warehouse.sending import active_from, last_seen, recomputed_at
+from warehouse.statements import query
 
 Row = dict[str, Any]
 

@@ -45,6 +45,11 @@ def make_openings(
         connection.register("given_rows", pa.Table.from_pylist(found, schema=schema))
         connection.execute(f"create or replace temp table {table} as select * from given_rows")
         connection.unregister("given_rows")
+    make_zones(connection)
+
+
+def make_zones(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the temporary table ``known_zones``."""
     connection.execute("create or replace temp table known_zones as select name as zone from pg_timezone_names()")
 
 

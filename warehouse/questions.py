@@ -79,7 +79,8 @@ def _selectors(rules: RuleSet) -> Iterator[Selector]:
         yield from stage.enter_on
     yield from (fall.on for fall in rules.fall_backs if fall.on is not None)
     for step in rules.steps:
-        yield step.trigger
-        if step.cta is not None:
-            yield step.cta
+        yield from (on for on in (step.trigger, step.cta, *(one.on for one in step.exits)) if on is not None)
+    for scenario in rules.scenarios:
+        asked = (arm.on for node in scenario.nodes for arm in node.arms)
+        yield from (on for on in (scenario.entry, *(one.on for one in scenario.exits), *asked) if on is not None)
     yield from (action.on for action in rules.sales_actions if action.on is not None)

@@ -230,7 +230,7 @@ def _acts(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
                 "segment": step.segment,
                 "stage": step.stage,
                 "stage_position": positions[step.stage] if step.stage else None,
-                "behaviour": catalogue.behaviours[step.trigger],
+                "behaviour": catalogue.behaviours[step.trigger] if step.trigger is not None else None,
                 "trigger_count": step.trigger_count,
                 "delay": step.delay,
                 "category": step.category,
@@ -238,9 +238,12 @@ def _acts(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
                 "cta_label": step.cta_label,
                 "cta_behaviour": catalogue.behaviours[step.cta] if step.cta is not None else None,
                 "is_enabled": step.is_enabled,
+                "re_entry_us": _microseconds(step.re_entry),
+                "asks_segment": step.asks_segment,
             }
             for step in rules.steps
         ],
+        **_scenarios(rules, catalogue),
         "rule_sales_actions": [
             {
                 "action": action.id,
@@ -255,3 +258,65 @@ def _acts(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
             for action in rules.sales_actions
         ],
     }
+
+
+def _scenarios(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
+    exits = [(step.scenario, step.step, one) for step in rules.steps for one in step.exits]
+    exits += [(scenario.id, None, one) for scenario in rules.scenarios for one in scenario.exits]  # type: ignore[misc]
+    nodes = [(scenario, node) for scenario in rules.scenarios for node in scenario.nodes]
+    return {
+        "rule_exits": [
+            {
+                "scenario": scenario,
+                "step": step,
+                "kind": one.kind,
+                "behaviour": catalogue.behaviours[one.on] if one.on is not None else None,
+                "tier": rules.handoff.hot_tier if one.kind == "hot" else None,
+            }
+            for scenario, step, one in exits
+        ],
+        "rule_scenarios": [
+            {
+                "scenario": scenario.id,
+                "label": scenario.label,
+                "segment": scenario.segment,
+                "behaviour": catalogue.behaviours[scenario.entry] if scenario.entry is not None else None,
+                "entry_count": scenario.entry_count,
+                "with_members": scenario.with_members,
+                "re_entry_us": _microseconds(scenario.re_entry),
+                "first_node": scenario.nodes[0].node,
+                "is_enabled": scenario.is_enabled,
+            }
+            for scenario in rules.scenarios
+        ],
+        "rule_nodes": [
+            {
+                "scenario": scenario.id,
+                "node": node.node,
+                "kind": node.kind,
+                "next_node": node.next,
+                "delay_us": _microseconds(node.wait.delay) if node.wait else None,
+                "business_days": node.wait.business_days if node.wait else None,
+                "weekday": node.wait.weekday if node.wait else None,
+                "at_us": _microseconds(node.wait.at) if node.wait else None,
+            }
+            for scenario, node in nodes
+        ],
+        "rule_arms": [
+            {
+                "scenario": scenario.id,
+                "node": node.node,
+                "position": position,
+                "segment": arm.segment,
+                "behaviour": catalogue.behaviours[arm.on] if arm.on is not None else None,
+                "at_least": arm.at_least,
+                "next_node": arm.next,
+            }
+            for scenario, node in nodes
+            for position, arm in enumerate(node.arms)
+        ],
+    }
+
+
+def _microseconds(length: timedelta | None) -> int | None:
+    return None if length is None else length // timedelta(microseconds=1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
@@ -13,8 +12,9 @@ import duckdb
 from rules.models import RuleSet
 from warehouse.errors import InstantError, WarehouseError
 from warehouse.openings import make_openings
+from warehouse.scenario_runs import find_leaving, move_runs
+from warehouse.statements import bound, query
 
-QUERIES = Path(__file__).parent / "queries"
 Outcome = Literal["accepted", "rejected", "not_sent", "unknown"]
 
 
@@ -78,11 +78,6 @@ class Batch:
     def only(self, claims: Sequence[Claim]) -> Batch:
         """The same with fewer sends."""
         return Batch(self.scenario, self.step, tuple(claims))
-
-
-def query(name: str) -> str:
-    """A statement of ``warehouse/queries``."""
-    return (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def active_from(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> datetime:
@@ -153,20 +148,22 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
         "time_zone_field": rules.delivery.time_zone_field,
     }
 
-    def selected(name: str) -> tuple[str, dict[str, object]]:
-        statement = query(name)
-        return statement, {key: value for key, value in values.items() if f"${key}" in statement}
-
-    statement, bound = selected("enrol")
-    connection.execute(f"insert into enrolments by name {statement}", bound)
+    statement, given = bound("enrol", values)
+    while _count(connection.execute(f"insert into enrolments by name {statement}", given)):
+        if all(step.re_entry is None for step in rules.steps):
+            break  # else what happened since may start another occurrence
+    move_runs(connection, rules, values)
+    connection.execute(f"create or replace temp table undecided as {query('undecided')}", {"as_of": as_of})
+    ((longest_waiting,),) = connection.execute("select min(due_at) from undecided").fetchall()
+    make_openings(connection, rules.delivery, timezone, longest_waiting or as_of, as_of)
     if rules.delivery.holdout_share > 0:
         connection.execute(
             f"insert into holdout by name {query('assign_holdout')}",
             {"as_of": as_of, "share": rules.delivery.holdout_share},
         )
-    make_openings(connection, rules.delivery, timezone, _longest_waiting(connection, as_of), as_of)
-    statement, bound = selected("decide")
-    connection.execute(f"create or replace temp table decided as {statement}", bound)
+    find_leaving(connection, "from undecided")
+    statement, given = bound("decide", values)
+    connection.execute(f"create or replace temp table decided as {statement}", given)
     connection.execute(
         """
         insert into send_decision_changes
@@ -239,17 +236,6 @@ def apply_evidence(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of:
         )
     )
     return moved, released
-
-
-def _longest_waiting(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> datetime:
-    """When the mail was due that has been waiting for longest."""
-    ((due_at,),) = connection.execute(
-        "select min(due_at) from enrolments where due_at <= $1 and not exists (select 1 from send_decisions as final"
-        " where final.is_final and final.lead_id = enrolments.lead_id and final.scenario = enrolments.scenario"
-        " and final.step = enrolments.step and final.occurrence = enrolments.occurrence)",
-        [as_of],
-    ).fetchall()
-    return as_of if due_at is None else due_at
 
 
 def planned_batches(
@@ -439,5 +425,5 @@ def _set_state(
 
 
 def _count(cursor: duckdb.DuckDBPyConnection) -> int:
-    row = cursor.fetchone()
-    return int(row[0]) if row else 0
+    rows = cursor.fetchall()
+    return int(rows[0][0]) if rows else 0

@@ -110,6 +110,7 @@ def _reason(decision: str | None) -> str:
 
 def _missing(page: Page, missing: NoMail, rules: RuleSet, wording: Wording) -> str:
     step = next(step for step in rules.steps if (step.scenario, step.step) == (missing.scenario, missing.step))
+    assert step.trigger is not None
     trigger = f"「{wording.behaviour(step.trigger)}」"
     at = page.stamp(missing.triggered_at) if missing.triggered_at else ""
     match missing.why:

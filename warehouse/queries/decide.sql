@@ -1,22 +1,9 @@
 -- One row per due enrolment without a final decision: whether its mail goes out, or the one reason why not.
 -- key: lead_id, scenario, step, occurrence
--- from: enrolments, send_decisions, sends, pauses, holdout, lead_aliases, leads, lead_attributes, rule_steps,
---       segment_members, window_openings, known_zones, mail_caps
+-- from: undecided, leaving, enrolments, send_decisions, sends, pauses, holdout, lead_aliases, leads, lead_attributes,
+--       rule_steps, segment_members, window_openings, known_zones, mail_caps
 -- A mail whose window is closed, or whose lead has had enough mails, waits: it is judged again by every run.
-with undecided as (
-    select distinct enrolments.lead_id
-    from enrolments
-    left join send_decisions as final
-        on
-            enrolments.lead_id = final.lead_id
-            and enrolments.scenario = final.scenario
-            and enrolments.step = final.step
-            and enrolments.occurrence = final.occurrence
-            and final.is_final
-    where enrolments.due_at <= $as_of and final.lead_id is null
-),
-
-touched as (
+with touched as (
     -- leads with a mail to decide on, by all of their names: the others' mails are history
     select lead_id from undecided
     union
@@ -37,6 +24,7 @@ current_enrolments as (
         rule_steps.send_window,
         rule_steps.priority,
         rule_steps.is_enabled,
+        rule_steps.asks_segment,
         send_decisions.decision as earlier_decision,
         coalesce(send_decisions.is_final, false) as is_decided,
         coalesce(send_decisions.decision = 'sent', false) as is_sent,
@@ -154,7 +142,8 @@ judged as (
             when not due.is_first_of_lead then 'duplicate_address'
             when waits.expires_at < $as_of then 'expired'
             when due.stage is not null and due.stage != coalesce(due.current_stage, '') then 'exited'
-            when not exists (
+            when leaving.reason is not null then 'exited'
+            when due.asks_segment and not exists (
                 select 1
                 from warehouse.segment_members
                 where
@@ -183,6 +172,7 @@ judged as (
         end as reason,
     from due
     inner join waits using (lead_id, scenario, step, occurrence)
+    left join leaving using (lead_id, scenario, step, occurrence)
     left join held_out on due.current_lead_id = held_out.lead_id
     left join opening_days on due.send_window = opening_days.send_window and due.zone = opening_days.zone
 ),

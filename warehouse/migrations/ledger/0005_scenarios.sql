@@ -1,0 +1,36 @@
+-- Where each lead stands in scenarios with waits and branches.
+create table scenario_runs (
+    lead_id varchar not null,
+    scenario varchar not null,
+    occurrence integer not null,
+    trigger_event_id varchar not null,
+    entered_at timestamptz not null,
+    enrolled_at timestamptz not null,
+    node varchar,
+    reached_at timestamptz not null,
+    waits_until timestamptz,
+    state varchar not null check (state in ('active', 'ended')),
+    end_reason varchar,
+    ended_at timestamptz,
+    rule_set_version varchar not null,
+    primary key (lead_id, scenario, occurrence)
+);
+comment on table scenario_runs is 'One run of a lead through a scenario of waits and branches.';
+comment on column scenario_runs.node is
+'Where it stands: a mail, a wait or a branch; NULL before the first, and at the end.';
+comment on column scenario_runs.reached_at is 'Since when it stands there: the next wait counts from it.';
+comment on column scenario_runs.end_reason is
+'finished, goal, deal, hot, consent, segment, merged, or step_removed where the rules no longer have its place.';
+
+create table scenario_run_moves (
+    lead_id varchar not null,
+    scenario varchar not null,
+    occurrence integer not null,
+    node varchar,
+    reached_at timestamptz not null,
+    moved_at timestamptz not null
+);
+comment on table scenario_run_moves is 'Each place a run has come to, the latest included.';
+
+alter table enrolments add column entered_at timestamptz;
+comment on column enrolments.entered_at is 'Since when what ends a run early counts; NULL: since triggered_at.';
