@@ -53,20 +53,8 @@ def move_runs(connection: duckdb.DuckDBPyConnection, rules: RuleSet, values: Map
         if not moved:
             break
         _move(connection, values)
-    connection.execute(
-        """
-        insert into enrolments by name
-        select
-            runs.lead_id, runs.scenario, runs.node as step, runs.occurrence, runs.trigger_event_id,
-            runs.reached_at as triggered_at, runs.reached_at as due_at, $as_of as enrolled_at, runs.entered_at,
-            $version as rule_set_version
-        from scenario_runs as runs
-        inner join warehouse.rule_nodes as nodes on runs.scenario = nodes.scenario and runs.node = nodes.node
-        where runs.state = 'active' and nodes.kind = 'mail'
-        on conflict do nothing
-        """,
-        {"as_of": values["as_of"], "version": rules.version},
-    )
+    statement, given = bound("enrol_runs", values)
+    connection.execute(f"insert into enrolments by name {statement}", given)
 
 
 def find_leaving(connection: duckdb.DuckDBPyConnection, asked: str) -> None:
