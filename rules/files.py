@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any
 
 import pydantic
@@ -280,3 +281,38 @@ class ScenariosFile(Frozen):
     """``scenarios.yaml``: scenarios with waits and branches. It may be left out."""
 
     scenarios: tuple[ScenarioEntry, ...]
+
+
+class IssueEntry(Frozen):
+    """One issue of a newsletter."""
+
+    id: str
+    label: str | None = None
+    at: str | None = None
+    subject: str | None = None
+    template: str | None = None
+    sender: str | None = None
+    window: str | None = None
+    cta: str = ""
+    is_enabled: bool = True
+
+
+class NewsletterEntry(Frozen):
+    """A newsletter: to whom, when, and what."""
+
+    id: str
+    label: str
+    segment: str = "everyone"
+    every: str | None = None
+    starts_on: date | None = None
+    repeats: bool = False
+    sender: str | None = None
+    window: str | None = None
+    issues: Annotated[tuple[IssueEntry, ...], pydantic.Field(min_length=1)]
+    is_enabled: bool = True
+
+
+class NewslettersFile(Frozen):
+    """``newsletters.yaml``: issues that go to a segment on a calendar. It may be left out."""
+
+    newsletters: tuple[NewsletterEntry, ...]

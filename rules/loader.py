@@ -25,8 +25,9 @@ from rules.hints import nearest
 from rules.lead_rules import check_fields, check_tiers, check_titles
 from rules.lists import read_lists, shipped_content
 from rules.mails import check_mails
-from rules.models import Delivery, Field, RuleSet, SalesAction, Scenario, Step
+from rules.models import Delivery, Field, Newsletter, RuleSet, SalesAction, Scenario, Step
 from rules.names import Names
+from rules.newsletters import check_newsletters
 from rules.possible import Documents, check_possible
 from rules.sales import check_handoff, check_senders
 from rules.scenario_rows import SheetContext
@@ -116,12 +117,17 @@ class _Reading:
         accounts_file = self._file("accounts.yaml", files.AccountsFile, is_needed=False)
         delivery_file = self._file("delivery.yaml", Delivery, is_needed=False)
         scenarios_file = self._file("scenarios.yaml", files.ScenariosFile, is_needed=False)
+        newsletters_file = self._file("newsletters.yaml", files.NewslettersFile, is_needed=False)
         rows = self._sheets(ruleset)
 
         of_segments = segment_names(segments_file) if segments_file else None
         of_stages = stage_names(stages_file) if stages_file else None
         named = [(one.id, one.label) for one in scenarios_file.value.scenarios] if scenarios_file else []
-        is_known = of_segments is not None and not self._is_unread("scenarios.yaml", scenarios_file)
+        named += [(one.id, one.label) for one in newsletters_file.value.newsletters] if newsletters_file else []
+        are_read = not self._is_unread("scenarios.yaml", scenarios_file) and not self._is_unread(
+            "newsletters.yaml", newsletters_file
+        )
+        is_known = of_segments is not None and are_read
         scenario_names = (
             Names("scenario", [*of_segments.pairs(), *named, (TRIGGER_SCENARIO, "")])
             if is_known and of_segments is not None
@@ -182,6 +188,7 @@ class _Reading:
             steps, of_sheet = steps_of_sheet(rows, context)
             actions = of_sheet + actions
         scenarios: tuple[Scenario, ...] = ()
+        newsletters: tuple[Newsletter, ...] = ()
         if vocabulary is not None:
             triggers = TriggerMailContext(
                 vocabulary, of_segments, of_stages, sender_names, default_sender, delivery, windows
@@ -192,13 +199,11 @@ class _Reading:
             if trigger_mails_file is not None:
                 mails, notices = check_trigger_mails(trigger_mails_file, triggers, len(steps) + 1, self.problems)
                 steps, actions = steps + mails, actions + notices
+            taken += [one.id for one in scenarios_file.value.scenarios] if scenarios_file else []
+            newsletters, issues = check_newsletters(newsletters_file, triggers, len(steps) + 1, taken, self.problems)
+            steps = steps + issues
         # Without the sheet or the trigger mails every template they use would seem unused.
-        is_whole = (
-            rows is not None
-            and trigger_mails_file is not None
-            and vocabulary is not None
-            and not self._is_unread("scenarios.yaml", scenarios_file)
-        )
+        is_whole = rows is not None and trigger_mails_file is not None and vocabulary is not None and are_read
         if is_whole and of_segments is not None and of_stages is not None:
             selectors.check_steps(steps)
         mail_problems: list[Problem] = []
@@ -238,6 +243,7 @@ class _Reading:
             templates=templates,
             steps=tuple(steps),
             scenarios=scenarios,
+            newsletters=newsletters,
             sales_actions=tuple(actions),
             handoff=handoff,
             delivery=delivery,

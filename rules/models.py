@@ -48,6 +48,7 @@ from rules.lead_models import (
     TitleLevel,
 )
 from rules.mail_models import EVERYONE, Handoff, Owner, SalesAction, Sender, Step, Template
+from rules.newsletter_models import Calendar, Issue, Newsletter
 from rules.scenario_models import Arm, Exit, Node, Scenario, Wait
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "AnyOf",
     "Arm",
     "Brakes",
+    "Calendar",
     "Cap",
     "Condition",
     "Days",
@@ -74,9 +76,11 @@ __all__ = [
     "Frozen",
     "Group",
     "Handoff",
+    "Issue",
     "Leaf",
     "MailCap",
     "MailKind",
+    "Newsletter",
     "Node",
     "Not",
     "OccasionCondition",
@@ -141,6 +145,7 @@ class RuleSet(Frozen):
     steps: tuple[Step, ...]
     scenarios: tuple[Scenario, ...] = ()
     """Those of ``scenarios.yaml``."""
+    newsletters: tuple[Newsletter, ...] = ()
     sales_actions: tuple[SalesAction, ...]
     handoff: Handoff
     delivery: Delivery = Delivery()

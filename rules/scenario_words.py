@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 
+from rules.hints import shown
+from rules.names import Reports
 from rules.scenario_models import ExitKind, Wait
 from rules.timing import UNIT_PATTERN, NotUnderstoodError, delay_of
 from rules.vocabulary import normalised
 
+T = TypeVar("T")
 WAIT_FORMS = "3日, 2時間, 3営業日, 火曜10:00, 10:00 (or 3 days, 2 hours, 3 business days, tuesday 10:00)"
 RE_ENTRY_FORMS = "なし, 毎回, 30日後 (or never, always, after 30 days)"
 EXIT_FORMS = "目標達成, 商談化, ホット化, 同意終了, セグメント離脱 (or goal, deal, hot, consent, segment)"
 MOST_BUSINESS_DAYS = 60
 
-_WEEKDAYS = {
+WEEKDAY_NUMBERS = {
     name: number
     for number, names in enumerate(
         (("月", "mon", "monday"), ("火", "tue", "tuesday"), ("水", "wed", "wednesday"), ("木", "thu", "thursday"),
@@ -22,8 +27,8 @@ _WEEKDAYS = {
     )
     for name in names
 }  # fmt: skip
-_TIME = r"(?P<hours>[01]?\d|2[0-3])(?::(?P<minutes>[0-5]\d)|時)"
-_AT = re.compile(rf"(?:(?:次の|next)?(?P<day>[月火水木金土日]|[a-z]+)(?:曜日?|の)?の?)?(?:{_TIME})?(?:まで)?")
+TIME_PATTERN = r"(?P<hours>[01]?\d|2[0-3])(?::(?P<minutes>[0-5]\d)|時)"
+_AT = re.compile(rf"(?:次の|next)?(?:(?P<day>[月火水木金土日]|[a-z]+)(?:曜日?|の)?の?)?(?:{TIME_PATTERN})?(?:まで)?")
 _FOR = re.compile(rf"(?P<n>-?\d{{1,6}})(?P<unit>{UNIT_PATTERN})(?:後|待つ)?")
 _BUSINESS_DAYS = re.compile(r"(?P<n>-?\d{1,6})(?:営業日|businessdays?|workingdays?)後?")
 _AGAIN = re.compile(rf"(?:after)?(?P<n>-?\d{{1,6}})(?P<unit>{UNIT_PATTERN})後?(?:以降|から可?)?")
@@ -42,6 +47,15 @@ _NONE = {"", "なし", "無し", "none", "-", "—", "–"}
 _SEPARATORS = re.compile(r"[、,，+＋/／\n]|または|か(?=.)")
 
 
+def understood(parse: Callable[[str], T], text: str, spot: Reports) -> T | None:
+    """Return what a text says, or None after reporting that it is not understood."""
+    try:
+        return parse(text)
+    except NotUnderstoodError as problem:
+        spot.fault(problem.message, received=shown(text), allowed=problem.allowed, hint=problem.hint)
+        return None
+
+
 def parse_wait(text: str) -> Wait:
     """Read how long a run waits.
 
@@ -57,11 +71,11 @@ def parse_wait(text: str) -> Wait:
     if match := _FOR.fullmatch(folded):
         return Wait(delay=delay_of(match["n"], match["unit"]))
     match = _AT.fullmatch(folded)
-    if match is not None and folded and (match["day"] is None or match["day"] in _WEEKDAYS):
+    if match is not None and folded and (match["day"] is None or match["day"] in WEEKDAY_NUMBERS):
         at = None
         if match["hours"] is not None:
             at = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"] or 0))
-        weekday = _WEEKDAYS[match["day"]] if match["day"] else None
+        weekday = WEEKDAY_NUMBERS[match["day"]] if match["day"] else None
         if weekday is not None or at is not None:
             return Wait(weekday=weekday, at=at)
     raise NotUnderstoodError("this wait is not understood", WAIT_FORMS)

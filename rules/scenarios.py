@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TypeVar
 
 from rules.delivery import window_of
 from rules.documents import Document, Spot
@@ -15,12 +14,10 @@ from rules.hints import did_you_mean, listed, shown
 from rules.models import EVERYONE, Arm, Exit, Node, Scenario, Selector, Step, Wait
 from rules.names import check_id, check_ids
 from rules.scenario_models import ExitKind
-from rules.scenario_words import parse_exits, parse_re_entry, parse_wait
+from rules.scenario_words import parse_exits, parse_re_entry, parse_wait, understood
 from rules.selectors import Selectors
-from rules.timing import NotUnderstoodError, Timing, parse_cta, parse_timing
+from rules.timing import Timing, parse_cta, parse_timing
 from rules.trigger_mails import TriggerMailContext
-
-T = TypeVar("T")
 
 SHEET_PRIORITY = 100
 """Scenarios of a lower number stand before the sheet's rows."""
@@ -94,8 +91,8 @@ def _scenario(
     if entry.window is not None and context.windows is not None:
         window = context.windows.resolve(entry.window, spot.at("window"))
     timing = _timing(entry, context, spot)
-    re_entry = _understood(parse_re_entry, entry.re_entry, spot.at("re_entry"))
-    goal = _understood(lambda text: parse_cta(text, context.vocabulary), entry.goal, spot.at("goal"))
+    re_entry = understood(parse_re_entry, entry.re_entry, spot.at("re_entry"))
+    goal = understood(lambda text: parse_cta(text, context.vocabulary), entry.goal, spot.at("goal"))
     building = _Building(entry, segment, sender, window, context, selectors)
     first = _read(entry.steps, None, building, spot.at("steps"), "start")
     for mail, at in building.asked:
@@ -139,7 +136,7 @@ def _timing(entry: ScenarioEntry, context: TriggerMailContext, spot: Spot) -> Ti
     timing = (
         Timing(folded.selector, 1, timedelta(0), folded)
         if folded is not None
-        else _understood(lambda given: parse_timing(given, context.vocabulary), text, spot.at("on"))
+        else understood(lambda given: parse_timing(given, context.vocabulary), text, spot.at("on"))
     )
     if timing is not None and timing.delay:
         spot.at("on").fault("a scenario begins at once", received=shown(text), hint="begin it with - wait: …")
@@ -159,7 +156,7 @@ def _exits(entry: ScenarioEntry, goal: Selector | None, spot: Spot) -> tuple[Exi
         )  # fmt: skip
         kinds = {kind: None for kind, is_meant in usual if is_meant}
     for position, text in enumerate(entry.exit_when or ()):
-        found = _understood(parse_exits, text, spot.at("exit_when", position))
+        found = understood(parse_exits, text, spot.at("exit_when", position))
         kinds |= dict.fromkeys(found or ())
     if "goal" in kinds and goal is None:
         spot.at("exit_when").fault("leaving at the goal needs one", hint="name it: goal: 個別相談申込")
@@ -183,7 +180,7 @@ def _read(parts: Sequence[ScenarioPart], after: str | None, building: _Building,
         if part.mail is not None:
             following = _mail(part, part.mail, following, building, here)
         elif part.wait is not None:
-            wait = _understood(parse_wait, part.wait, here.at("wait"))
+            wait = understood(parse_wait, part.wait, here.at("wait"))
             building.nodes.append(Node(node=name, kind="wait", next=following, wait=wait or Wait()))
             following = name
         elif part.branch is not None:
@@ -219,7 +216,7 @@ def _mail(part: ScenarioPart, mail: str, after: str | None, building: _Building,
         sender = context.senders.resolve(part.sender, spot.at("sender")) or ""
     if part.window is not None and context.windows is not None:
         window = context.windows.resolve(part.window, spot.at("window"))
-    cta = _understood(lambda text: parse_cta(text, context.vocabulary), part.cta, spot.at("cta"))
+    cta = understood(lambda text: parse_cta(text, context.vocabulary), part.cta, spot.at("cta"))
     building.nodes.append(Node(node=mail, kind="mail", next=after))
     building.steps.append(
         Step(
@@ -280,11 +277,3 @@ def _question(when: BranchQuestion, building: _Building, spot: Spot) -> Arm:
     event, mail = ("mail_open", when.opened) if when.opened is not None else ("mail_click", str(when.clicked))
     building.asked.append((mail, spot.at(given[0])))
     return Arm(on=Selector(event=event, scenario=building.entry.id, step=mail), at_least=when.times, next=None)
-
-
-def _understood(parse: Callable[[str], T], text: str, spot: Spot) -> T | None:
-    try:
-        return parse(text)
-    except NotUnderstoodError as problem:
-        spot.fault(problem.message, received=shown(text), allowed=problem.allowed, hint=problem.hint)
-        return None

@@ -11,6 +11,7 @@ import duckdb
 
 from rules.models import RuleSet
 from warehouse.errors import InstantError, WarehouseError
+from warehouse.newsletters import enrol_newsletters
 from warehouse.openings import make_openings
 from warehouse.scenario_runs import find_leaving, move_runs
 from warehouse.statements import bound, query
@@ -152,6 +153,7 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
     while _count(connection.execute(f"insert into enrolments by name {statement}", given)):
         if all(step.re_entry is None for step in rules.steps):
             break  # else what happened since may start another occurrence
+    enrol_newsletters(connection, rules, values)
     move_runs(connection, rules, values)
     connection.execute(f"create or replace temp table undecided as {query('undecided')}", {"as_of": as_of})
     ((longest_waiting,),) = connection.execute("select min(due_at) from undecided").fetchall()

@@ -120,30 +120,40 @@ def test_a_run_waits_from_the_mail_before_and_ends(world: World) -> None:
     assert len(names(world)) == 2
 
 
-@pytest.mark.parametrize(
-    "wait, until",
-    [
-        ("2時間", START + timedelta(hours=2)),
-        ("3営業日", datetime(2026, 4, 9, 9, tzinfo=TOKYO)),
-        ("5営業日", datetime(2026, 4, 13, 9, tzinfo=TOKYO)),
-        ("水曜10:00", datetime(2026, 4, 8, 10, tzinfo=TOKYO)),
-        ("月曜9:00", START),
-        ("月曜8:30", datetime(2026, 4, 13, 8, 30, tzinfo=TOKYO)),
-        ("18:00", datetime(2026, 4, 6, 18, tzinfo=TOKYO)),
-        ("8:00", datetime(2026, 4, 7, 8, tzinfo=TOKYO)),
-        ("tuesday", datetime(2026, 4, 7, tzinfo=TOKYO)),
-    ],
-)
-def test_waits_end_when_they_say(world: World, wait: str, until: datetime) -> None:
+WAITS = {
+    "2時間": START + timedelta(hours=2),
+    "3営業日": datetime(2026, 4, 9, 9, tzinfo=TOKYO),
+    "5 business days": datetime(2026, 4, 13, 9, tzinfo=TOKYO),
+    "水曜10:00": datetime(2026, 4, 8, 10, tzinfo=TOKYO),
+    "月曜8:30": datetime(2026, 4, 13, 8, 30, tzinfo=TOKYO),
+    "18:00": datetime(2026, 4, 6, 18, tzinfo=TOKYO),
+    "次の8時": datetime(2026, 4, 7, 8, tzinfo=TOKYO),
+    "tuesday": datetime(2026, 4, 7, tzinfo=TOKYO),
+}
+
+
+def test_waits_end_when_they_say(world: World) -> None:
+    one_each = "".join(
+        ONE.format(wait=f'"{wait}"', head="re_entry: never")
+        .replace("\nscenarios:", "")
+        .replace("id: cases", f"id: wait_{number}")
+        .replace("事例シナリオ", f"待ち{number}")
+        for number, wait in enumerate([*WAITS, "月曜9:00", "月曜"])
+    )
+    asked = rules(world, "scenarios:" + one_each)
     lead(world)
     did(world, "document_download", START, asset="guide")
-    asked = one(world, wait=f'"{wait}"')
     world.send(asked, START)
     world.send(asked, START)
-    if until > START:
-        assert world.send(asked, until - timedelta(seconds=1)) == {}
-    world.send(asked, until)
-    assert names(world) == ["first.1", "second.1"]
+    waits = dict(world.ledger("select scenario, waits_until from scenario_runs where node = 'first+1'"))
+    assert waits == {f"wait_{number}": until for number, until in enumerate(WAITS.values())}
+    # what is until now is over at once
+    over = world.ledger("select scenario from sends where step = 'second' order by 1")
+    assert over == [(f"wait_{len(WAITS)}",), (f"wait_{len(WAITS) + 1}",)]
+    first, second = WAITS["2時間"], WAITS["18:00"]
+    assert world.send(asked, first - timedelta(seconds=1)) == {}
+    assert world.send(asked, first) == {"sent": 1}
+    assert world.send(asked, second) == {"sent": 1}
 
 
 def test_business_days_pass_over_golden_week_and_the_clock_is_the_leads(world: World) -> None:
