@@ -7,7 +7,10 @@ select
     runs.scenario,
     runs.node as step,
     runs.occurrence,
-    if(earlier.scenario is null, runs.trigger_event_id, runs.trigger_event_id || ' ' || runs.node) as trigger_event_id,
+    case
+        when earlier.scenario is null then runs.trigger_event_id
+        else concat_ws(' ', runs.trigger_event_id, runs.scenario, runs.node)
+    end as trigger_event_id,
     runs.reached_at as triggered_at,
     runs.reached_at as due_at,
     $as_of as enrolled_at,
