@@ -215,6 +215,7 @@ class TriggerMailEntry(Frozen):
     category: str = "marketing"
     window: str | None = None
     cta: str = ""
+    test: str | None = None
     notify_sales: bool = False
     is_enabled: bool = True
 
@@ -256,6 +257,7 @@ class ScenarioPart(Frozen):
     sender: str | None = None
     window: str | None = None
     cta: str = ""
+    test: str | None = None
     is_enabled: bool = True
 
 
@@ -294,6 +296,7 @@ class IssueEntry(Frozen):
     sender: str | None = None
     window: str | None = None
     cta: str = ""
+    test: str | None = None
     is_enabled: bool = True
 
 
@@ -316,3 +319,34 @@ class NewslettersFile(Frozen):
     """``newsletters.yaml``: issues that go to a segment on a calendar. It may be left out."""
 
     newsletters: tuple[NewsletterEntry, ...]
+
+
+class VariantEntry(Frozen):
+    """One version of a tested mail."""
+
+    id: str
+    label: str = ""
+    share: Positive = 1
+    subject: str | None = None
+    template: str | None = None
+    window: str | None = None
+    cta: str | None = None
+
+
+class AbTestEntry(Frozen):
+    """A test of one mail."""
+
+    id: str
+    label: str
+    metric: str
+    sample_size: Annotated[int, pydantic.Field(ge=1)] | None = None
+    sample_share: Annotated[float, pydantic.Field(gt=0, lt=1)] | None = None
+    days: Positive | None = None
+    measure_hours: Positive = 48
+    variants: Annotated[tuple[VariantEntry, ...], pydantic.Field(min_length=2, max_length=10)]
+
+
+class AbTestsFile(Frozen):
+    """``ab_tests.yaml``: versions of mails. It may be left out."""
+
+    ab_tests: tuple[AbTestEntry, ...]

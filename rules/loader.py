@@ -15,6 +15,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from rules import files
+from rules.ab_tests import check_ab_tests
 from rules.accounts import check_accounts
 from rules.conditions import Conditions
 from rules.delivery import check_delivery
@@ -117,6 +118,7 @@ class _Reading:
         accounts_file = self._file("accounts.yaml", files.AccountsFile, is_needed=False)
         delivery_file = self._file("delivery.yaml", Delivery, is_needed=False)
         scenarios_file = self._file("scenarios.yaml", files.ScenariosFile, is_needed=False)
+        tests_file = self._file("ab_tests.yaml", files.AbTestsFile, is_needed=False)
         newsletters_file = self._file("newsletters.yaml", files.NewslettersFile, is_needed=False)
         rows = self._sheets(ruleset)
 
@@ -167,6 +169,7 @@ class _Reading:
             documents = Documents(segments_file, scoring_file, stages_file, tiers_file)
             check_possible(documents, segments, scoring, stages, falls, tiers, meanings, self.problems)
 
+        tests = check_ab_tests(tests_file, vocabulary, windows, self.problems)
         default_sender = ruleset.value.default_sender if ruleset else ""
         if ruleset is not None and sender_names is not None:
             default_sender = sender_names.resolve(default_sender, ruleset.spot(self.problems, "default_sender")) or ""
@@ -184,6 +187,7 @@ class _Reading:
                 ruleset.value.default_follow_up,
                 delivery,
                 windows,
+                tests,
             )
             steps, of_sheet = steps_of_sheet(rows, context)
             actions = of_sheet + actions
@@ -191,7 +195,7 @@ class _Reading:
         newsletters: tuple[Newsletter, ...] = ()
         if vocabulary is not None:
             triggers = TriggerMailContext(
-                vocabulary, of_segments, of_stages, sender_names, default_sender, delivery, windows
+                vocabulary, of_segments, of_stages, sender_names, default_sender, delivery, windows, tests
             )
             taken = [TRIGGER_SCENARIO, *(of_segments.labels if of_segments is not None else ())]
             scenarios, of_scenarios = check_scenarios(scenarios_file, triggers, selectors, taken, self.problems)
@@ -206,8 +210,15 @@ class _Reading:
         is_whole = rows is not None and trigger_mails_file is not None and vocabulary is not None and are_read
         if is_whole and of_segments is not None and of_stages is not None:
             selectors.check_steps(steps)
+        if is_whole and tests_file is not None:
+            for name in tests.unused():
+                at = [one.id for one in tests_file.value.ab_tests].index(name)
+                tests_file.spot(self.problems, "ab_tests", at).fault(
+                    "no mail names this test", received=name, hint="name it under test, or in ABテスト", is_warning=True
+                )
         mail_problems: list[Problem] = []
-        templates = check_mails(self.folder, fields, steps, mail_problems)
+        versions = [version for step in steps for version in step.versions().values()]
+        templates = check_mails(self.folder, fields, versions, mail_problems)
         has_errors = any(not problem.is_warning for problem in self.problems)
         self.problems += [one for one in mail_problems if not one.is_warning or (is_whole and not has_errors)]
         for template in templates:

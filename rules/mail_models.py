@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
+from rules.ab_test_models import AbTest, Variant
 from rules.condition_models import Frozen, Selector
 from rules.delivery_models import MailKind
 from rules.scenario_models import Exit
 
+DEFAULT_VARIANT = "default"
+"""The variant of a mail that is not tested."""
 EVERYONE = "everyone"
 """The id of the segment that holds every lead; it always exists."""
 
@@ -72,9 +75,25 @@ class Step(Frozen):
     sender: str
     cta: Selector | None = None
     cta_label: str = ""
+    test: AbTest | None = None
     is_enabled: bool = True
     source: str
     """Where it was declared, for people: ``scenarios.csv row 2``."""
+
+    def versions(self) -> dict[str, Step]:
+        """Return the mail as each variant of its test has it, or the one as it is, by the variant's id."""
+        if self.test is None:
+            return {DEFAULT_VARIANT: self}
+        return {variant.id: self._as(variant) for variant in self.test.variants}
+
+    def _as(self, variant: Variant) -> Step:
+        said = {"subject": variant.subject, "template": variant.template, "cta": variant.cta}
+        update: dict[str, object] = {name: value for name, value in said.items() if value is not None}
+        if variant.cta is not None:
+            update["cta_label"] = variant.cta_label
+        if variant.has_window:
+            update["window"] = variant.window
+        return self.model_copy(update={**update, "test": None})
 
 
 class SalesAction(Frozen):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from rules.ab_test_models import AbTest, Variant
 from rules.condition_models import (
     ANY_EVENT,
     AccountCondition,
@@ -47,14 +48,16 @@ from rules.lead_models import (
     Tier,
     TitleLevel,
 )
-from rules.mail_models import EVERYONE, Handoff, Owner, SalesAction, Sender, Step, Template
+from rules.mail_models import DEFAULT_VARIANT, EVERYONE, Handoff, Owner, SalesAction, Sender, Step, Template
 from rules.newsletter_models import Calendar, Issue, Newsletter
 from rules.scenario_models import Arm, Exit, Node, Scenario, Wait
 
 __all__ = [
     "ANY_EVENT",
+    "DEFAULT_VARIANT",
     "EVERYONE",
     "WEEKDAYS",
+    "AbTest",
     "AccountCondition",
     "Accounts",
     "All",
@@ -105,6 +108,7 @@ __all__ = [
     "Tier",
     "TierCondition",
     "TitleLevel",
+    "Variant",
     "Wait",
     "Window",
     "leaves",

@@ -103,7 +103,7 @@ def _step(
     if window is not None and context.windows is not None:
         window = context.windows.resolve(window, spot.at("window"))
     cta = understood(lambda text: parse_cta(text, context.vocabulary), issue.cta, spot.at("cta"))
-    return Step(
+    step = Step(
         scenario=entry.id,
         step=issue.id,
         label=issue.label or issue.id,
@@ -122,6 +122,7 @@ def _step(
         is_enabled=entry.is_enabled and issue.is_enabled,
         source=f"{spot.file} line {spot.line()}",
     )
+    return context.tests.named(issue.test, step, spot.at("test"))
 
 
 def _instant(text: str, spot: Spot) -> datetime | None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Literal
 
 from rules import sheet
+from rules.ab_tests import AbTests
 from rules.delivery import window_of
 from rules.hints import did_you_mean, shown
 from rules.models import Delivery, Exit, Stage, Term
@@ -51,6 +52,7 @@ class SheetContext:
     default_follow_up: str | None
     delivery: Delivery
     windows: Names | None
+    tests: AbTests
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,6 @@ class ReadRow:
 def read_row(row: Row, context: SheetContext) -> ReadRow | None:
     """Return what a row says, or None after reporting every cell that is not understood."""
     faults_before = sum(not problem.is_warning for problem in row.problems)
-    _refuse_columns_not_served(row)
     segment = _named(row, sheet.SEGMENT, context.segments)
     stages = Names("stage", [(stage.id, stage.label) for stage in context.stages]) if context.stages else None
     stage = _named(row, sheet.STAGE, stages)
@@ -172,14 +173,6 @@ def _check_subject(row: Row) -> None:
     elif "{{" in subject or "{%" in subject:
         hint = "write this subject into the template's subject.txt, where {{ lead.company }} is filled in"
         cell.fault("a subject in the sheet is plain text", received=shown(subject), hint=hint)
-
-
-def _refuse_columns_not_served(row: Row) -> None:
-    for column in sheet.COLUMNS_NOT_SERVED:
-        if row.text(column):
-            row.cell(column).fault(
-                "this column is not served yet", received=shown(row.text(column)), hint="leave its cells empty"
-            )
 
 
 def _category(row: Row, timing: Timing | None) -> Category:

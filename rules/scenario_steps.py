@@ -34,7 +34,8 @@ def steps_of_sheet(rows: Sequence[Row], context: SheetContext) -> tuple[list[Ste
             )
             continue
         _warn_of_unreachable_stage(found, context.stages)
-        steps.append(_step(found, priority=len(steps) + 1, sender=context.default_sender))
+        step = _step(found, priority=len(steps) + 1, sender=context.default_sender)
+        steps.append(context.tests.named(found.row.text(sheet.TEST), step, found.row.cell(sheet.TEST)))
     steps.extend(_follow_ups(read, len(steps), context))
     return steps, [action for found in read if found.is_enabled for action in _sales_actions(found)]
 

@@ -22,7 +22,7 @@ from rules.trigger_mails import TriggerMailContext
 SHEET_PRIORITY = 100
 """Scenarios of a lower number stand before the sheet's rows."""
 _PARTS = ("mail", "wait", "branch", "end")
-_OF_MAILS = ("label", "subject", "template", "sender", "window", "cta")
+_OF_MAILS = ("label", "subject", "template", "sender", "window", "cta", "test")
 
 
 @dataclass
@@ -219,24 +219,28 @@ def _mail(part: ScenarioPart, mail: str, after: str | None, building: _Building,
     cta = understood(lambda text: parse_cta(text, context.vocabulary), part.cta, spot.at("cta"))
     building.nodes.append(Node(node=mail, kind="mail", next=after))
     building.steps.append(
-        Step(
-            scenario=entry.id,
-            step=mail,
-            label=part.label or mail,
-            kind="step",
-            priority=0,
-            segment=building.segment,
-            stage=None,
-            trigger=None,
-            category="marketing",
-            window=window_of(window, "marketing", context.delivery),
-            subject=part.subject,
-            template=part.template or mail,
-            sender=sender,
-            cta=cta.selector if cta else None,
-            cta_label=part.cta if cta else "",
-            is_enabled=part.is_enabled and entry.is_enabled,
-            source=f"{spot.file} line {spot.line()}",
+        context.tests.named(
+            part.test,
+            Step(
+                scenario=entry.id,
+                step=mail,
+                label=part.label or mail,
+                kind="step",
+                priority=0,
+                segment=building.segment,
+                stage=None,
+                trigger=None,
+                category="marketing",
+                window=window_of(window, "marketing", context.delivery),
+                subject=part.subject,
+                template=part.template or mail,
+                sender=sender,
+                cta=cta.selector if cta else None,
+                cta_label=part.cta if cta else "",
+                is_enabled=part.is_enabled and entry.is_enabled,
+                source=f"{spot.file} line {spot.line()}",
+            ),
+            spot.at("test"),
         )
     )
     return mail

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rules.ab_tests import AbTests
 from rules.delivery import window_of
 from rules.documents import Document, Spot
 from rules.errors import Problem
@@ -30,6 +31,7 @@ class TriggerMailContext:
     default_sender: str
     delivery: Delivery
     windows: Names | None
+    tests: AbTests
 
 
 def check_trigger_mails(
@@ -91,7 +93,7 @@ def _step(entry: TriggerMailEntry, context: TriggerMailContext, priority: int, s
         _report(problem, entry.cta, spot.at("cta"))
     if segment is None or category is None or timing is None:
         return None
-    return Step(
+    step = Step(
         scenario=SCENARIO,
         step=entry.id,
         label=entry.label,
@@ -112,6 +114,7 @@ def _step(entry: TriggerMailEntry, context: TriggerMailContext, priority: int, s
         is_enabled=entry.is_enabled,
         source=f"{spot.file} line {spot.line()}",
     )
+    return context.tests.named(entry.test, step, spot.at("test"))
 
 
 def _report(problem: NotUnderstoodError, text: str, spot: Spot) -> None:

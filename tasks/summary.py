@@ -87,6 +87,7 @@ REASONS = {
     "holiday": "休業日(送信待ち)",
     "holdout": "対照群(効果測定のため送らない)",
     "frequency_cap": "配信頻度の上限(送信待ち)",
+    "awaiting_winner": "ABテストの結果待ち(送信待ち)",
     "step_removed": "シナリオから削除",
     "unknown_lead": "リード不明",
 }

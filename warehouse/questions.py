@@ -79,7 +79,9 @@ def _selectors(rules: RuleSet) -> Iterator[Selector]:
         yield from stage.enter_on
     yield from (fall.on for fall in rules.fall_backs if fall.on is not None)
     for step in rules.steps:
-        yield from (on for on in (step.trigger, step.cta, *(one.on for one in step.exits)) if on is not None)
+        of_tests = (variant.cta for variant in (step.test.variants if step.test else ()))
+        named = (step.trigger, step.cta, *(one.on for one in step.exits), *of_tests)
+        yield from (on for on in named if on is not None)
     for scenario in rules.scenarios:
         asked = (arm.on for node in scenario.nodes for arm in node.arms)
         yield from (on for on in (scenario.entry, *(one.on for one in scenario.exits), *asked) if on is not None)

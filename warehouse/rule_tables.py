@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import accumulate
 
 import duckdb
 import pyarrow as pa
 
-from rules.models import Accounts, Cap, RuleSet, ScoringRule
+from rules.models import AbTest, Accounts, Cap, RuleSet, ScoringRule
 from warehouse.questions import Catalogue
 from warehouse.rule_questions import behaviour_tables, microseconds, question_tables
 
@@ -243,6 +244,21 @@ def _acts(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
             }
             for step in rules.steps
         ],
+        "rule_variants": [
+            {
+                "test": step.test.id,
+                "scenario": step.scenario,
+                "step": step.step,
+                "variant": variant,
+                "low": low,
+                "high": high,
+                "send_window": version.window,
+                "cta_behaviour": catalogue.behaviours[version.cta] if version.cta is not None else None,
+            }
+            for step in rules.steps
+            if step.test is not None
+            for (variant, version), (low, high) in zip(step.versions().items(), _shares(step.test), strict=True)
+        ],
         **_scenarios(rules, catalogue),
         "rule_sales_actions": [
             {
@@ -258,6 +274,13 @@ def _acts(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
             for action in rules.sales_actions
         ],
     }
+
+
+def _shares(test: AbTest) -> list[tuple[float, float]]:
+    """Where each variant's share of 0 to 1 begins and ends."""
+    whole = sum(variant.share for variant in test.variants)
+    ends = [round(part / whole, 12) for part in accumulate(variant.share for variant in test.variants)]
+    return list(zip([0.0, *ends[:-1]], [*ends[:-1], 1.0], strict=True))
 
 
 def _scenarios(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import duckdb
 
 from rules.models import RuleSet
+from warehouse.ab_tests import run_tests
 from warehouse.errors import InstantError, WarehouseError
 from warehouse.newsletters import enrol_newsletters
 from warehouse.openings import make_openings
@@ -164,6 +165,7 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
             {"as_of": as_of, "share": rules.delivery.holdout_share},
         )
     find_leaving(connection, "from undecided")
+    run_tests(connection, rules, values)
     statement, given = bound("decide", values)
     connection.execute(f"create or replace temp table decided as {statement}", given)
     connection.execute(
@@ -184,6 +186,7 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
         where decision is distinct from earlier_decision
         on conflict (send_id) do update
         set
+            variant = excluded.variant,
             decision = excluded.decision,
             decided_at = excluded.decided_at,
             is_final = excluded.is_final,

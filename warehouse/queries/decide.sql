@@ -1,7 +1,8 @@
 -- One row per due enrolment without a final decision: whether its mail goes out, or the one reason why not.
 -- key: lead_id, scenario, step, occurrence
--- from: undecided, leaving, enrolments, send_decisions, sends, pauses, holdout, lead_aliases, leads, lead_attributes,
---       rule_steps, segment_members, window_openings, known_zones, mail_caps
+-- from: undecided, leaving, tests_now, lead_variants, rule_variants, enrolments, send_decisions, sends, pauses,
+--       holdout, lead_aliases, leads, lead_attributes, rule_steps, segment_members, window_openings, known_zones,
+--       mail_caps
 -- A mail whose window is closed, or whose lead has had enough mails, waits: it is judged again by every run.
 with touched as (
     -- leads with a mail to decide on, by all of their names: the others' mails are history
@@ -21,7 +22,10 @@ current_enrolments as (
         rule_steps.stage,
         rule_steps.category,
         rule_steps.kind,
-        rule_steps.send_window,
+        if(rule_variants.variant is null, rule_steps.send_window, rule_variants.send_window) as send_window,
+        lead_variants.variant,
+        tests_now.test,
+        tests_now.longest_us as test_longest_us,
         rule_steps.priority,
         rule_steps.is_enabled,
         rule_steps.asks_segment,
@@ -36,6 +40,14 @@ current_enrolments as (
     left join warehouse.lead_aliases as aliases on enrolments.lead_id = aliases.alias_lead_id
     left join warehouse.rule_steps
         on enrolments.scenario = rule_steps.scenario and enrolments.step = rule_steps.step
+    left join tests_now on enrolments.scenario = tests_now.scenario and enrolments.step = tests_now.step
+    left join lead_variants
+        on
+            aliases.lead_id = lead_variants.lead_id
+            and enrolments.scenario = lead_variants.scenario
+            and enrolments.step = lead_variants.step
+    left join warehouse.rule_variants
+        on tests_now.test = rule_variants.test and lead_variants.variant = rule_variants.variant
     left join send_decisions
         on
             enrolments.lead_id = send_decisions.lead_id
@@ -126,6 +138,7 @@ waits as (
         + case
             when due.earlier_decision = 'frequency_cap'
                 then to_microseconds(coalesce((select max(window_us) from mail_caps), 0))
+            when due.earlier_decision = 'awaiting_winner' then to_microseconds(due.test_longest_us)
             else interval 0 second
         end as expires_at,
     from due
@@ -166,6 +179,7 @@ judged as (
             ) then 'duplicate_address'
             when due.category = 'marketing' and held_out.lead_id is not null then 'holdout'
             when exists (select 1 from pauses where pauses.scenario in ('*', due.scenario)) then 'paused'
+            when due.test is not null and due.variant is null then 'awaiting_winner'
             when waits.is_open then null
             when opening_days.zone is null then 'holiday'
             else 'quiet_hours'
@@ -205,7 +219,7 @@ answered as (
         judged.*,
         case
             when
-                (judged.reason is null or judged.reason in ('paused', 'holiday', 'quiet_hours'))
+                (judged.reason is null or judged.reason in ('paused', 'awaiting_winner', 'holiday', 'quiet_hours'))
                 and (firsts.scenario != judged.scenario or firsts.step != judged.step)
                 then 'superseded'
             else coalesce(judged.reason, 'sent')
@@ -322,7 +336,7 @@ select
     lead_id,
     scenario,
     step,
-    'default' as variant,
+    coalesce(variant, 'default') as variant,
     occurrence,
     coalesce(segment, '') as segment,
     coalesce(category, 'marketing') as category,
@@ -332,5 +346,5 @@ select
     expires_at,
     earlier_decision,
     final_decision as decision,
-    final_decision not in ('paused', 'holiday', 'quiet_hours', 'frequency_cap') as is_final,
+    final_decision not in ('paused', 'awaiting_winner', 'holiday', 'quiet_hours', 'frequency_cap') as is_final,
 from decided

@@ -34,4 +34,15 @@ create table rule_arms (
     at_least integer,
     next_node varchar
 );
+-- The versions of tested mails, each with its part of 0 to 1.
+create table rule_variants (
+    test varchar,
+    scenario varchar,
+    step varchar,
+    variant varchar,
+    low double,
+    high double,
+    send_window varchar,
+    cta_behaviour smallint
+);
 delete from rule_set;

@@ -34,3 +34,29 @@ comment on table scenario_run_moves is 'Each place a run has come to, the latest
 
 alter table enrolments add column entered_at timestamptz;
 comment on column enrolments.entered_at is 'Since when what ends a run early counts; NULL: since triggered_at.';
+
+create table ab_tests (
+    test varchar primary key,
+    scenario varchar not null,
+    step varchar not null,
+    started_at timestamptz not null,
+    sample_share double,
+    full_at timestamptz,
+    ended_at timestamptz,
+    winner varchar
+);
+comment on table ab_tests is 'One A/B test: when it ran, and which variant the others get.';
+comment on column ab_tests.sample_share is 'The share of a newsletter''s readers that is the sample; NULL: all are.';
+comment on column ab_tests.full_at is 'When the sample was as large as declared.';
+comment on column ab_tests.winner is 'NULL after ended_at: no variant won, and the first goes on.';
+
+create table variant_assignments (
+    lead_id varchar not null,
+    test varchar not null,
+    variant varchar not null,
+    is_sample boolean not null,
+    assigned_at timestamptz not null,
+    primary key (lead_id, test)
+);
+comment on table variant_assignments is 'Which variant a lead gets; told once.';
+comment on column variant_assignments.is_sample is 'Of the sample that is compared; the others get what won.';

@@ -1,6 +1,6 @@
 -- One row per mail to a lead: what became of it, and the first human open, click and conversion.
 -- key: send_id
--- from: sends, send_outcomes, lead_aliases, lead_behaviours, rule_steps, rule_set
+-- from: sends, send_outcomes, lead_aliases, lead_behaviours, rule_steps, rule_variants, rule_set
 with outcomes as (
     select
         ledger_sends.* exclude (email),
@@ -28,10 +28,11 @@ credits as (
         lead_behaviours.occurred_at,
     from outcomes
     inner join warehouse.rule_steps using (scenario, step)
+    left join warehouse.rule_variants using (scenario, step, variant)
     inner join warehouse.lead_behaviours
         on
             outcomes.current_lead_id = lead_behaviours.lead_id
-            and rule_steps.cta_behaviour = lead_behaviours.behaviour
+            and coalesce(rule_variants.cta_behaviour, rule_steps.cta_behaviour) = lead_behaviours.behaviour
     cross join warehouse.rule_set
     where
         not lead_behaviours.is_machine

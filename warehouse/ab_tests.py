@@ -1,0 +1,160 @@
+"""Runs A/B tests: begins them, tells each lead its variant, and ends them with a winner or none.
+
+Which variant a lead gets is told once and stays, whatever becomes of shares and of the test. The verdict here is the
+plain comparison of two rates, made once, when the test is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import sqrt
+from statistics import NormalDist
+
+import duckdb
+import pyarrow as pa
+
+from rules.models import AbTest, RuleSet, Step
+from warehouse.statements import bound
+
+SIGNIFICANCE = 0.05
+"""How often a variant may win that is no better than another."""
+_LONGEST = timedelta(days=30)
+"""How long a mail waits for the verdict of a test that has no end of its own."""
+_TESTS_NOW = pa.schema(
+    {
+        "test": pa.string(),
+        "scenario": pa.string(),
+        "step": pa.string(),
+        "is_over": pa.bool_(),
+        "goes_on": pa.string(),
+        "sample_share": pa.float64(),
+        "longest_us": pa.int64(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What a variant's mails of the sample came to."""
+
+    variant: str
+    sent: int
+    delivered: int
+    reached: int
+    """Those that did what the test measures."""
+
+
+def run_tests(connection: duckdb.DuckDBPyConnection, rules: RuleSet, values: Mapping[str, object]) -> None:
+    """Make the temporary tables ``tests_now`` and ``lead_variants``, which decisions join.
+
+    Args:
+        connection: The ledger, with the warehouse attached and ``undecided`` made.
+        rules: The rule set the warehouse was recomputed with.
+        values: What the statements ask for.
+    """
+    as_of = values["as_of"]
+    assert isinstance(as_of, datetime)
+    tested = [(step, step.test) for step in rules.steps if step.test is not None]
+    rows = []
+    if tested:
+        figures = connection.execute(*bound("sample_figures", values)).fetchall()
+        rows = [_row(connection, step, test, figures, as_of) for step, test in tested]
+    connection.register("given_tests", pa.Table.from_pylist([row for row in rows if row], schema=_TESTS_NOW))
+    connection.execute("create or replace temp table tests_now as select * from given_tests")
+    connection.unregister("given_tests")
+    if tested:
+        statement, given = bound("assign_variants", values)
+        connection.execute(f"insert into variant_assignments by name {statement}", given)
+    connection.execute(
+        """
+        create or replace temp table lead_variants as
+        select
+            aliases.lead_id, tests_now.scenario, tests_now.step,
+            arg_min(assigned.variant, (assigned.assigned_at, assigned.lead_id)) as variant
+        from tests_now
+        inner join variant_assignments as assigned on tests_now.test = assigned.test
+        inner join warehouse.lead_aliases as aliases on assigned.lead_id = aliases.alias_lead_id
+        group by all
+        """
+    )
+
+
+def verdict(arms: Sequence[Arm]) -> str | None:
+    """The variant whose rate is above every other's by more than chance would have it; None where none is.
+
+    Two proportions are compared by the pooled z-test, two-sided, at ``SIGNIFICANCE`` shared by the comparisons.
+    """
+    if len(arms) < 2 or any(arm.delivered == 0 for arm in arms):
+        return None
+    best = max(arms, key=lambda arm: arm.reached / arm.delivered)
+    level = SIGNIFICANCE / (len(arms) - 1)
+    return best.variant if all(_p_value(best, arm) < level for arm in arms if arm is not best) else None
+
+
+def _p_value(one: Arm, other: Arm) -> float:
+    pooled = (one.reached + other.reached) / (one.delivered + other.delivered)
+    spread = sqrt(pooled * (1 - pooled) * (1 / one.delivered + 1 / other.delivered))
+    if spread == 0:
+        return 1.0
+    distance = abs(one.reached / one.delivered - other.reached / other.delivered) / spread
+    return 2 * (1 - NormalDist().cdf(distance))
+
+
+def _row(
+    connection: duckdb.DuckDBPyConnection,
+    step: Step,
+    test: AbTest,
+    figures: Sequence[tuple[object, ...]],
+    as_of: datetime,
+) -> dict[str, object] | None:
+    """How a test stands, after beginning or ending it where that is due; None before its first mail is due."""
+    ((due,),) = connection.execute(
+        "select count(*) from undecided where scenario = ? and step = ?", [step.scenario, step.step]
+    ).fetchall()
+    share = test.sample_share
+    if share is None and step.kind == "newsletter" and test.sample_size is not None and due:
+        share = min(1.0, test.sample_size / due)
+    if due:
+        connection.execute(
+            "insert into ab_tests values (?, ?, ?, ?, ?, null, null, null) on conflict do nothing",
+            [test.id, step.scenario, step.step, as_of, share],
+        )
+    found = connection.execute(
+        "select started_at, sample_share, full_at, ended_at, winner from ab_tests where test = ?", [test.id]
+    ).fetchall()
+    if not found:
+        return None
+    started_at, share, full_at, ended_at, winner = found[0]
+    longest = timedelta(days=test.days) if test.days is not None else _LONGEST
+    if ended_at is None:
+        arms = _arms(test, figures)
+        if full_at is None and test.sample_size is not None and sum(arm.sent for arm in arms) >= test.sample_size:
+            full_at = as_of
+            connection.execute("update ab_tests set full_at = ? where test = ?", [as_of, test.id])
+        is_measured = full_at is not None and full_at + timedelta(hours=test.measure_hours) <= as_of
+        if is_measured or (test.days is not None and started_at + longest <= as_of):
+            ended_at, winner = as_of, verdict(arms)
+            connection.execute("update ab_tests set ended_at = ?, winner = ? where test = ?", [as_of, winner, test.id])
+    return {
+        "test": test.id,
+        "scenario": step.scenario,
+        "step": step.step,
+        "is_over": ended_at is not None,
+        "goes_on": winner if winner in step.versions() else test.variants[0].id,
+        "sample_share": share,
+        "longest_us": longest // timedelta(microseconds=1),
+    }
+
+
+def _arms(test: AbTest, figures: Sequence[tuple[object, ...]]) -> list[Arm]:
+    """The figures of a test's variants, those without a mail as nought."""
+    place = {"opened": 4, "clicked": 5, "converted": 6}[test.metric]
+    told = {row[1]: row for row in figures if row[0] == test.id}
+    return [
+        Arm(variant.id, *(int(str(told[variant.id][at])) for at in (2, 3, place)))
+        if variant.id in told
+        else Arm(variant.id, 0, 0, 0)
+        for variant in test.variants
+    ]
