@@ -37,6 +37,7 @@ _STYLES = {
     "a": "color:#0b4f9e;",
     "img": "max-width:100%; height:auto;",
 }
+_NESTED_LIST = "margin:8px 0 0; padding-left:24px;"
 _BUTTON = (
     "display:inline-block; padding:14px 28px; border-radius:6px; background-color:#0b4f9e; color:#ffffff; "
     "font-weight:bold; text-decoration:none;"
@@ -73,8 +74,9 @@ def _add_styles(tokens: Sequence[Token]) -> None:
     """Write the looks into the tags: many mail programs drop style sheets."""
     for before, token in zip([None, *tokens], tokens, strict=False):
         if token.nesting >= 0 and token.tag in _STYLES:
+            looks = _NESTED_LIST if token.tag in {"ul", "ol"} and token.level > 0 else _STYLES[token.tag]
             # a table's cells bring the side they are aligned to
-            token.attrSet("style", f"{_STYLES[token.tag]} {token.attrGet('style') or ''}".strip())
+            token.attrSet("style", f"{looks} {token.attrGet('style') or ''}".strip())
         if token.children:
             _add_styles(token.children)
             if _is_one_link(token.children) and before is not None and before.type == "paragraph_open":
@@ -139,8 +141,9 @@ def _inline(node: SyntaxTreeNode) -> str:
         case "softbreak" | "hardbreak":
             return "\n"
         case "link":
-            label, address = _inline_all(node), str(node.attrs["href"])
-            return address if label == address else f"{label}: {address}"
+            # what follows an address, such as a word in Japanese, must not be taken for a part of it
+            label, address = _inline_all(node), f"<{node.attrs['href']}>"
+            return address if f"<{label}>" == address else f"{label} {address}"
         case "image":
             return node.content
         case _:

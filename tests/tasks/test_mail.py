@@ -177,7 +177,7 @@ def test_a_markdown_mail_has_both_parts_and_its_link_alone_is_a_button() -> None
         "* 一つ\n* 二つ\n\n[相談する]({{ sender.site_url }}/consultation)\n\n<script>alert(1)</script> {{ sender.site_url }}\n"
     )
     mail = made(text=text, html=html, name="*山_田*", company="<会社>")
-    assert "■ <会社>の皆様\n\n*山_田* 様\n大切な 比較表: https://www.example.com/comparison?utm_source=" in mail["text"]
+    assert "■ <会社>の皆様\n\n*山_田* 様\n大切な 比較表 <https://www.example.com/comparison?utm_source=" in mail["text"]
     assert "\n・一つ\n・二つ\n\n▼ 相談する\nhttps://www.example.com/consultation?utm_" in mail["text"]
     assert ">&lt;会社&gt;の皆様</h1>" in mail["html"]
     assert "*山_田* 様<br />" in mail["html"], "a value is no Markdown"
