@@ -9,7 +9,7 @@ from rules.errors import Problem
 from rules.hints import did_you_mean, listed, shown
 from rules.mail_law import misplaced_values, missing_parts
 from rules.models import Field, Step, Template
-from rules.templates import files_of, read_template, template_folders, uses_step_subject
+from rules.templates import files_of, read_template, render, template_folders, uses_step_subject
 
 _WHY = {
     "sender.company": "every mail must show who sends it",
@@ -68,6 +68,9 @@ def _check_use(
     fields: tuple[str, ...],
     problems: list[Problem],
 ) -> None:
+    if not render(template.subject, fields).strip():
+        hint = "write a subject, or {{ step.subject }} where the sheet has it"
+        problems.append(Problem(f"mails/{template.id}/{files['subject']}", "", "the subject shows nothing", hint=hint))
     is_marketing = any(step.category == "marketing" for step in users)
     for part, what in missing_parts(template, fields, is_marketing=is_marketing):
         file = f"mails/{template.id}/{files[part]}"
@@ -78,7 +81,7 @@ def _check_use(
                     "",
                     "nothing near {{ unsubscribe_url }} says that it ends the mails",
                     allowed="words such as 配信停止, 配信を停止, 解除, unsubscribe, opt out, in the link or beside it",
-                    hint=_EXAMPLES[part],
+                    hint=f"write, for example, {_EXAMPLES[part]}",
                 )
             )
             continue

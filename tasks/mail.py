@@ -88,8 +88,9 @@ def build_payload(
     text = tracking.in_text(plain.from_string(template.text).render(text_context))
     body = tracking.in_html(rich.from_string(template.html).render(html_context))
     both = subject + text
-    in_text = [(field, text_tags[field.id]) for field in fields if text_tags[field.id] in both]
-    in_html = [(field, html_tags[field.id]) for field in fields if html_tags[field.id] in body]
+    in_text = {field.id for field in fields if text_tags[field.id] in both}
+    in_html = {field.id for field in fields if html_tags[field.id] in body}
+    shown = [field for field in fields if field.id in in_text | in_html]
     names_lead = lead_tag in text or lead_tag in body
 
     personalizations: list[dict[str, Any]] = []
@@ -99,10 +100,12 @@ def build_payload(
         substitutions = {token_tag: token}
         if names_lead:
             substitutions[lead_tag] = links.lead(claim.send_id)
-        for field, tag in in_text:
-            substitutions[tag] = one_line(show(field, claim.lead.get(field.id)))
-        for field, tag in in_html:
-            substitutions[tag] = html.escape(one_line(show(field, claim.lead.get(field.id))))
+        for field in shown:
+            value = one_line(show(field, claim.lead.get(field.id))) or one_line(field.mail_default)
+            if field.id in in_text:
+                substitutions[text_tags[field.id]] = value
+            if field.id in in_html:
+                substitutions[html_tags[field.id]] = html.escape(value)
         if not is_deliverable(claim.email):
             refused[claim.send_id] = BAD_ADDRESS
         elif len(orjson.dumps(substitutions)) > MAX_SUBSTITUTION_BYTES:
@@ -120,7 +123,7 @@ def build_payload(
                 }
             )
     payload = {
-        "from": {"email": sender.email, "name": sender.name},
+        "from": {"email": sender.email, "name": one_line(sender.name)},
         "subject": subject,
         "content": [{"type": "text/plain", "value": text}, {"type": "text/html", "value": body}],
         "categories": sorted({step.scenario[:255], step.step[:255]}),

@@ -127,6 +127,8 @@ CASES = [
     (HTML, "{{ lead.company }}", "<b title={{ lead.company }}>x</b>", "an attribute without quotes", "lead.company", ""),
     (HTML, "{{ lead.company }}", "<style>{{ lead.company }}</style>", "a style sheet or script", "lead.company", ""),
     ("mails/follow_up/subject.txt", "その後", "一行\n二行", "a subject is one line", "", ""),
+    ("mails/follow_up/subject.txt", "その後のご検討状況はいかがでしょうか", "{# 未定 #}", "the subject shows nothing", "",
+     "step.subject"),
 ]  # fmt: skip
 
 

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from itsdangerous import BadSignature, URLSafeSerializer
 
+from rules.mail_law import Seen
 from rules.markdown import from_markdown
 from rules.models import Field, Sender, Template
-from tasks.mail import MAX_SUBSTITUTION_BYTES, build_payload, fill, is_deliverable, shown_fields, values_by_tag
+from tasks.mail import (
+    MAX_SUBSTITUTION_BYTES,
+    build_payload,
+    fill,
+    is_deliverable,
+    one_line,
+    shown_fields,
+    values_by_tag,
+)
 from tasks.mail_links import LEAD_SALT, OPT_OUT_SALT, signed_links, void_links
 from tasks.send import deliver_sends, plan_sends
 from tests.facts import START, add_consent, add_event, add_lead, at
@@ -68,6 +80,28 @@ def test_values_are_escaped_for_their_place_and_hold_no_tag_and_no_line_break() 
     assert mail["text"].startswith("<b>&\"' Bcc: x@example.com")
     assert "&lt;b&gt;&amp;&quot;&#x27; Bcc" in mail["html"]
     assert "<b>" not in mail["html"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(value=st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=80))
+def test_whatever_a_lead_is_called_it_stays_in_its_place(value: str) -> None:
+    mail = made(
+        text="A{{ lead.name }}B{{ unsubscribe_url }}", html='<b title="{{ lead.name }}">{{ lead.name }}</b>', name=value
+    )
+    shown = one_line(value) or "ご担当者"
+    assert len(mail["subject"].splitlines()) == 1
+    assert mail["text"].startswith(f"A{shown}Bhttps://mail.example.com/u/")
+    assert Seen(mail["html"]).text == shown, "one element, whose text is the value"
+    assert started(mail["html"]) == [("b", {"title": shown})]
+
+
+def started(body: str) -> list[tuple[str, dict[str, str | None]]]:
+    """The tags of an HTML mail with their attributes."""
+    found: list[tuple[str, dict[str, str | None]]] = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attrs: found.append((tag, dict(attrs)))  # type: ignore[method-assign]
+    parser.feed(body)
+    return found
 
 
 def test_a_tag_cannot_be_guessed() -> None:

@@ -1,4 +1,4 @@
--- One row: the lead of an address, as of the last recompute.
+-- One row per lead that bears an address, at most one, as of the last recompute.
 -- key: lead_id
 -- from: lead_identities, leads
 select leads.*
