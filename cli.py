@@ -44,13 +44,22 @@ AsOfOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+StepOption = Annotated[
+    str | None, typer.Option("--step", help="Only this step's mail: its id, or scenario/step. Default: all mails.")
+]
+LeadOption = Annotated[
+    str | None,
+    typer.Option(
+        "--lead", metavar="EMAIL", help="Show the fields of the lead of this address. Default: a made-up one."
+    ),
+]
 
 
 @app.command()
 def check(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Read settings, sources and rules, and print every error at once. Exit 0 or 2."""
     from rules.loader import check_rules, read_fields
-    from tasks.acts import mail_client
+    from tasks.acts import delivery_warnings, mail_client
     from tasks.clients.sources.config import load_sources
 
     with _errors_told():
@@ -66,6 +75,7 @@ def check(home: HomeOption = None, as_json: JsonOption = False) -> None:
             mail_client(settings)
         except ConfigurationError as error:  # no error: the secrets may be known to the worker only
             problems = [*problems, *(replace(problem, is_warning=True) for problem in error.problems)]
+        problems = [*problems, *delivery_warnings(settings, rules)]
     errors = [problem for problem in problems if not problem.is_warning]
     if as_json:
         print(json.dumps([asdict(problem) for problem in problems], ensure_ascii=False))
@@ -108,11 +118,59 @@ def send(
             "--confirm", help="Send although complaints, bounces or a run far larger than any before would stop it."
         ),
     ] = False,
+    test_to: Annotated[
+        str | None,
+        typer.Option(
+            "--test-to",
+            metavar="ADDRESS",
+            help="Send no due mails, but every mail marked as a test to this address, which NURTURE_ALLOWLIST names.",
+        ),
+    ] = None,
+    step: StepOption = None,
+    lead: LeadOption = None,
 ) -> None:
     """Decide which mails are due and deliver each once. Nothing leaves while NURTURE_DELIVERY is off."""
+    if test_to is not None:
+        if as_of is not None or confirm:
+            _fail(2, "--test-to: a test is sent now and by itself; leave --as-of and --confirm out")
+        _send_tests(home, as_json, test_to, step, lead)
+        return
+    if step is not None or lead is not None:
+        _fail(2, "--step, --lead: they choose what a test shows; give --test-to ADDRESS, too, or leave them out")
     from flows.send_scenarios import send_scenarios
 
     _run(send_scenarios, as_of, home, as_json, confirm=confirm)
+
+
+def _send_tests(home: Path | None, as_json: bool, address: str, step: str | None, lead: str | None) -> None:
+    from rules.loader import load_rules
+    from tasks.trial import send_tests
+
+    with _errors_told():
+        settings = _settings(home)
+        count = send_tests(settings, load_rules(settings.rules), address, step, lead)
+    print(json.dumps({"test_mails": count}) if as_json else f"test mails: {count}")
+
+
+@app.command()
+def preview(
+    lead: LeadOption = None,
+    step: StepOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the pages. Default: preview in the home folder.")
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write each mail as a page to look at, for a lead or a made-up one. Sends nothing, changes nothing."""
+    from rules.loader import load_rules
+    from tasks.preview import write_previews
+
+    with _errors_told():
+        settings = _settings(home)
+        rules = load_rules(settings.rules)
+        index = write_previews(settings, rules, out or settings.home / "preview", step, lead)
+    print(json.dumps({"index": str(index)}, ensure_ascii=False) if as_json else index)
 
 
 @app.command()

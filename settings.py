@@ -138,11 +138,15 @@ class Settings(BaseSettings):
         """``delivery``, but a loopback host counts as live."""
         return "live" if self.is_sendgrid_loopback else self.delivery
 
+    def allows(self, address: str) -> bool:
+        """Whether ``allowlist`` names this address or its domain."""
+        allowed = {entry.strip().lower() for entry in self.allowlist.split(",") if entry.strip()}
+        return address in allowed or "@" + address.rpartition("@")[2] in allowed
+
     def may_mail(self, address: str) -> bool:
         """Whether delivery to this address is switched on."""
         if self.effective_delivery == "allowlist":
-            allowed = {entry.strip().lower() for entry in self.allowlist.split(",") if entry.strip()}
-            return address in allowed or "@" + address.rpartition("@")[2] in allowed
+            return self.allows(address)
         return self.effective_delivery == "live"
 
 

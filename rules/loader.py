@@ -38,7 +38,7 @@ from rules.scoring import check_scoring
 from rules.segments import check_segments, meanings_of, segment_names
 from rules.sheet import Row, read_sheet
 from rules.stages import check_stages, stage_names
-from rules.templates import FILES
+from rules.templates import contents_of
 from rules.terms import check_vocabulary
 from rules.trigger_mails import SCENARIO as TRIGGER_SCENARIO
 from rules.trigger_mails import TriggerMailContext, check_trigger_mails
@@ -222,9 +222,7 @@ class _Reading:
         has_errors = any(not problem.is_warning for problem in self.problems)
         self.problems += [one for one in mail_problems if not one.is_warning or (is_whole and not has_errors)]
         for template in templates:
-            for file_name in FILES.values():
-                path = self.folder / "mails" / template.id / file_name
-                self.contents[f"mails/{template.id}/{file_name}"] = path.read_bytes()
+            self.contents.update(contents_of(self.folder, template.id))
 
         if (
             ruleset is None or fields is None or levels is None or vocabulary_file is None or scoring is None

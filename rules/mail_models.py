@@ -28,10 +28,15 @@ class Sender(Frozen):
     """Where complaints and questions go: a mail address, a URL or a telephone number."""
     site_url: str = ""
     """The website that links in mails point to, without a slash at its end."""
+    utm_source: str = "nurture"
+    """What links to the own site carry as ``utm_source``; empty: they carry no ``utm_`` parameters."""
+    utm_medium: str = "email"
+    names_lead_in_links: bool = True
+    """Whether links to the own site carry a signed token that tells the site whose click it is."""
 
 
 class Template(Frozen):
-    """The three files of a mail, as text."""
+    """A mail's parts as Jinja2 sources, whether written as three files or made of Markdown."""
 
     id: str
     subject: str

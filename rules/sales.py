@@ -13,6 +13,9 @@ from rules.names import Names, check_ids
 from rules.selectors import Selectors
 
 _ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+\.[^\s@<>,;]+")
+_CONTACT = re.compile(rf"(?:.*\s)?(?:{_ADDRESS.pattern}|https?://[^\s/]+\S*|\+?[\d((][\d()() ‐–ー−-]{{7,}}\d)(?:\s.*)?")
+"""A mail address, a URL or a telephone number, with words around it or without."""
+_OPAQUE = re.compile(r"[a-z0-9_.-]{0,50}")
 _TIERS = ("hot", "warm", "cold")
 
 
@@ -32,6 +35,21 @@ def check_senders(document: Document[SendersFile], problems: list[Problem]) -> t
                 received=shown(sender.site_url),
                 allowed="https://… without a slash at its end",
             )
+        if sender.contact.strip() and _CONTACT.fullmatch(sender.contact.strip()) is None:
+            here.at("contact").fault(
+                "complaints cannot reach this",
+                received=shown(sender.contact),
+                allowed="a mail address, a URL (https://…) or a telephone number",
+                hint="the law asks every mail to show where complaints and questions go",
+            )
+        for key in ("utm_source", "utm_medium"):
+            if _OPAQUE.fullmatch(getattr(sender, key)) is None:
+                here.at(key).fault(
+                    "this would show in links, and be changed on the way",
+                    received=shown(getattr(sender, key)),
+                    allowed="up to 50 small letters, digits, '_', '-' and '.'",
+                    hint="name a place, not a person; utm_source: '' leaves the parameters out",
+                )
     return document.value.senders
 
 

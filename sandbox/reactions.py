@@ -23,6 +23,7 @@ _CALLS = (
     ("seminar_signup", ("seminar", "webinar", "ウェビナー", "セミナー")),
     ("document_download", ("/d/", "/documents", "/forms/document", "download", "case-studies", "事例集", "資料")),
 )
+_ABOUT_THE_MAIL = re.compile(r"[?&](?:utm_\w+|nl)=[^&]*")
 _SCANNER = "Mozilla/5.0 (compatible; LinkGuard/1.0)"
 _APPLE_PROXY = "Mozilla/5.0"
 
@@ -92,8 +93,11 @@ def links_of(mail: Mail) -> list[str]:
 
 
 def asked_action(text: str) -> str | None:
-    """Recognises the action a link or a subject asks for: the name of a form, or None."""
-    lowered = unquote(text).lower()
+    """Recognises the action a link or a subject asks for: the name of a form, or None.
+
+    What a link says of the mail it came from is not what it leads to.
+    """
+    lowered = unquote(_ABOUT_THE_MAIL.sub("", text)).lower()
     return next((form for form, marks in _CALLS if any(mark in lowered for mark in marks)), None)
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import fcntl
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from rules.errors import ConfigurationError, Problem
+from rules.models import RuleSet
 from settings import Settings
 from tasks.clients.sendgrid import SendGrid
 from tasks.errors import RunError
 
+_MADE_UP_DOMAIN = r"[@.](example\.(com|org|net|jp)|example|test|invalid)$"
 NOW_TOLERANCE = timedelta(hours=1)
 
 
@@ -86,3 +89,36 @@ def mail_client(settings: Settings) -> SendGrid | None:
     return SendGrid(
         settings.sendgrid_host, settings.sendgrid_api_key.get_secret_value(), settings.sendgrid_timeout_seconds
     )
+
+
+def delivery_warnings(settings: Settings, rules: RuleSet | None) -> list[Problem]:
+    """What would go wrong with mails that reach people, though they could be sent."""
+    if settings.delivery == "off" or settings.is_sendgrid_loopback:
+        return []
+    found = []
+    if not settings.public_url.startswith("https://"):
+        found.append(
+            Problem(
+                "NURTURE_PUBLIC_URL",
+                "",
+                f"the opt-out links are no https links, but delivery is on ({settings.delivery}): mailbox providers "
+                "offer one-click opt-out over https only",
+                settings.public_url,
+                "https://…",
+                "set it to an address under which the opt-out page can be reached",
+                is_warning=True,
+            )
+        )
+    samples = [sender.id for sender in rules.senders if re.search(_MADE_UP_DOMAIN, sender.email)] if rules else []
+    if samples:
+        found.append(
+            Problem(
+                "senders.yaml",
+                "",
+                f"mails would come from a made-up company, but delivery is on ({settings.delivery})",
+                ", ".join(samples),
+                hint="write your own company into it: the law asks every mail to show who sends it",
+                is_warning=True,
+            )
+        )
+    return found

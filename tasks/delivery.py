@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import duckdb
 import orjson
 
 from rules.models import RuleSet
@@ -24,7 +25,8 @@ from settings import Settings
 from tasks.brakes import judge
 from tasks.clients.sendgrid import Answer, SendGrid
 from tasks.errors import RunError
-from tasks.mail import MAX_PERSONALIZATIONS, build_payload, opt_out_link, shown_fields
+from tasks.mail import MAX_PERSONALIZATIONS, build_payload, shown_fields
+from tasks.mail_links import signed_links
 from warehouse import sending
 from warehouse.connection import open_ledger
 from warehouse.sending import Batch, Finished
@@ -41,12 +43,13 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class _Request:
-    """A batch made ready to leave."""
+    """A batch made ready to leave, and why sends that the provider would refuse are not in it."""
 
     attempt_id: str
     batch: Batch
     payload: dict[str, Any]
     digest: str
+    refused: dict[str, str]
 
 
 class Delivery:
@@ -65,7 +68,7 @@ class Delivery:
         self._senders = {sender.id: sender for sender in rules.senders}
         self._fields = shown_fields(rules.templates, rules.fields)
         assert settings.secret_key is not None
-        self._link_for = opt_out_link(settings.public_url, settings.secret_key.get_secret_value())
+        self._links = signed_links(settings.public_url, settings.secret_key.get_secret_value())
         self._counts: Counter[str] = Counter()
         self._unreachable = 0
         self._unanswered = 0
@@ -129,6 +132,10 @@ class Delivery:
                 if any(sending.is_paused(ledger, batch.scenario) for batch in group):
                     claimed.extendleft(reversed(group))
                     claimed = deque(one for one in claimed if not sending.is_paused(ledger, one.scenario))
+                    continue
+                requests = self._cancel_refused(ledger, requests)
+                group = [request.batch for request in requests]
+                if not requests:
                     continue
                 sending.start_attempts(
                     ledger,
@@ -217,18 +224,28 @@ class Delivery:
         self._counts["cancelled"] += sum(len(ids) for *_, ids in going) - sum(len(batch.claims) for batch in claimed)
         return claimed
 
+    def _cancel_refused(self, ledger: duckdb.DuckDBPyConnection, requests: Sequence[_Request]) -> list[_Request]:
+        """Give up the sends that cannot ride. Returns the requests that still carry some."""
+        for request in requests:
+            for reason in sorted(set(request.refused.values())):
+                ids = [send_id for send_id, why in request.refused.items() if why == reason]
+                sending.cancel(ledger, ids, reason, self._as_of)
+            self._counts["cancelled"] += len(request.refused)
+        return [request for request in requests if request.batch.claims]
+
     def _request(self, batch: Batch) -> _Request:
         step = self._steps[batch.scenario, batch.step]
-        payload = build_payload(
+        payload, refused = build_payload(
             step,
             self._templates[step.template],
             self._senders[step.sender],
             self._fields,
             batch.claims,
-            self._link_for,
+            self._links,
         )
         digest = hashlib.sha256(orjson.dumps(payload)).hexdigest()
-        return _Request(uuid.uuid4().hex, batch, payload, digest)
+        riding = batch.only([claim for claim in batch.claims if claim.send_id not in refused]) if refused else batch
+        return _Request(uuid.uuid4().hex, riding, payload, digest, refused)
 
     def _finished(self, request: _Request, answer: Answer) -> Finished:
         """Count an answer's sends. Returns what it says of them."""

@@ -9,40 +9,29 @@ from __future__ import annotations
 import html
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from itsdangerous import Signer, URLSafeSerializer, want_bytes
+import orjson
 from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
 from rules.models import Field, Sender, Step, Template
+from tasks.mail_links import Links, tracking_of
 from warehouse.sending import Claim
 
 MAX_PERSONALIZATIONS = 1_000
-_CONTROL = re.compile(r"[\r\n\x00-\x1f\x7f]+")
-
-Values = Mapping[str, str]
-
-
-@lru_cache(maxsize=8)
-def _derived_key(secret_key: bytes, salt: bytes) -> bytes:
-    return Signer(secret_key, salt=salt).derive_key()
-
-
-class _Signer(Signer):
-    """Derives its key once and not for every signature; what it signs is the same."""
-
-    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
-        return _derived_key(self.secret_key if secret_key is None else want_bytes(secret_key), self.salt)
-
-
-def opt_out_link(public_url: str, secret_key: str) -> Callable[[str], str]:
-    """Returns what makes a send's opt-out link: a signed token that names the send and no person."""
-    signer = URLSafeSerializer(secret_key, salt="unsubscribe", signer=_Signer)
-    return lambda send_id: f"{public_url}/u/{signer.dumps(send_id)}"
+MAX_SUBSTITUTION_BYTES = 10_000
+"""Of one recipient, as the JSON that is sent: how the provider counts is not written anywhere, and this is the most."""
+BAD_ADDRESS = "bad_address"
+TOO_LONG = "substitutions_too_long"
+# line breaks of every kind, control characters, and marks that turn the direction of what follows
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ADDRESS = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")
 
 
 def shown_fields(templates: Sequence[Template], fields: Sequence[Field]) -> list[Field]:
@@ -58,8 +47,8 @@ def build_payload(
     sender: Sender,
     fields: Sequence[Field],
     claims: Sequence[Claim],
-    link_for: Callable[[str], str],
-) -> dict[str, Any]:
+    links: Links,
+) -> tuple[dict[str, Any], dict[str, str]]:
     """The body of one mail/send request.
 
     Args:
@@ -68,7 +57,11 @@ def build_payload(
         sender: Whom it comes from.
         fields: The lead's fields a template may show.
         claims: The recipients, at most 1,000, each address once.
-        link_for: Makes a send's opt-out link.
+        links: Makes the links that name a send.
+
+    Returns:
+        The body; and why claims that the provider would refuse are not in it, by send id: one of them would keep all
+        others of the request from leaving.
 
     Raises:
         jinja2.TemplateError: The template cannot be rendered.
@@ -76,43 +69,61 @@ def build_payload(
     nonce = secrets.token_hex(6)
     text_tags = {field.id: f"[t-{nonce}-{field.id}]" for field in fields}
     html_tags = {field.id: f"[h-{nonce}-{field.id}]" for field in fields}
-    link_tag = f"[l-{nonce}]"
+    token_tag, lead_tag = f"[k-{nonce}]", f"[v-{nonce}]"
+    opt_out_url, preferences_url = f"{links.public_url}/u/{token_tag}", f"{links.public_url}/preferences/{token_tag}"
     shared = {"step": {"subject": step.subject or step.label}, "sender": sender.model_dump()}
-    plain = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
-    rich = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=True)
-    text_context = {**shared, "lead": text_tags, "unsubscribe_url": link_tag}
+    plain, rich = _environments()
+    text_context = {
+        **shared, "lead": text_tags, "unsubscribe_url": opt_out_url, "preferences_url": preferences_url
+    }  # fmt: skip
     html_context = {
         **shared,
         # tags are ours and hold nothing to escape; the values that replace them are escaped below
         "lead": {name: Markup(tag) for name, tag in html_tags.items()},  # noqa: S704
-        "unsubscribe_url": Markup(link_tag),  # noqa: S704
+        "unsubscribe_url": opt_out_url,
+        "preferences_url": preferences_url,
     }
+    tracking = tracking_of(sender, step.scenario, step.step, links, token_tag, lead_tag)
     subject = one_line(plain.from_string(template.subject).render(text_context))
-    text = plain.from_string(template.text).render(text_context)
-    body = rich.from_string(template.html).render(html_context)
-    shown = [field for field in fields if text_tags[field.id] in subject + text or html_tags[field.id] in body]
+    text = tracking.in_text(plain.from_string(template.text).render(text_context))
+    body = tracking.in_html(rich.from_string(template.html).render(html_context))
+    both = subject + text
+    in_text = {field.id for field in fields if text_tags[field.id] in both}
+    in_html = {field.id for field in fields if html_tags[field.id] in body}
+    shown = [field for field in fields if field.id in in_text | in_html]
+    names_lead = lead_tag in text or lead_tag in body
 
-    def personalization(claim: Claim) -> dict[str, Any]:
-        link = link_for(claim.send_id)
-        substitutions = {link_tag: link}
+    personalizations: list[dict[str, Any]] = []
+    refused: dict[str, str] = {}
+    for claim in claims:
+        token = links.opt_out(claim.send_id)
+        substitutions = {token_tag: token}
+        if names_lead:
+            substitutions[lead_tag] = links.lead(claim.send_id)
         for field in shown:
-            value = show(field, claim.lead.get(field.id))
-            substitutions[text_tags[field.id]] = one_line(value)
-            substitutions[html_tags[field.id]] = html.escape(one_line(value))
-        made: dict[str, Any] = {
-            "to": [{"email": claim.email}],
-            "substitutions": substitutions,
-            "custom_args": {"nurture_send_id": claim.send_id},
-        }
-        if step.category == "marketing":
-            made["headers"] = {
-                "List-Unsubscribe": f"<{link}>",
-                "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-            }
-        return made
-
-    return {
-        "from": {"email": sender.email, "name": sender.name},
+            value = one_line(show(field, claim.lead.get(field.id))) or one_line(field.mail_default)
+            if field.id in in_text:
+                substitutions[text_tags[field.id]] = value
+            if field.id in in_html:
+                substitutions[html_tags[field.id]] = html.escape(value)
+        if not is_deliverable(claim.email):
+            refused[claim.send_id] = BAD_ADDRESS
+        elif len(orjson.dumps(substitutions)) > MAX_SUBSTITUTION_BYTES:
+            refused[claim.send_id] = TOO_LONG
+        else:
+            personalizations.append(
+                {
+                    "to": [{"email": claim.email}],
+                    "substitutions": substitutions,
+                    "custom_args": {"nurture_send_id": claim.send_id},
+                    "headers": {
+                        "List-Unsubscribe": f"<{links.public_url}/u/{token}>",
+                        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+                    },
+                }
+            )
+    payload = {
+        "from": {"email": sender.email, "name": one_line(sender.name)},
         "subject": subject,
         "content": [{"type": "text/plain", "value": text}, {"type": "text/html", "value": body}],
         "categories": sorted({step.scenario[:255], step.step[:255]}),
@@ -121,8 +132,23 @@ def build_payload(
             "open_tracking": {"enable": True},
             "subscription_tracking": {"enable": False},
         },
-        "personalizations": [personalization(claim) for claim in claims],
+        "personalizations": personalizations,
     }
+    return payload, refused
+
+
+@lru_cache(maxsize=1)
+def _environments() -> tuple[SandboxedEnvironment, SandboxedEnvironment]:
+    """Those of text and of HTML."""
+    return (
+        SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True),
+        SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=True),
+    )
+
+
+def is_deliverable(address: str | None) -> bool:
+    """Whether the provider takes an address: ASCII, a dot-atom, and a domain with a dot."""
+    return address is not None and _ADDRESS.fullmatch(address) is not None
 
 
 def show(field: Field, value: Any) -> str:
@@ -139,3 +165,14 @@ def show(field: Field, value: Any) -> str:
 def one_line(text: str) -> str:
     """Without line breaks and control characters, so that no value can begin a header or a line of its own."""
     return _CONTROL.sub(" ", text).strip()
+
+
+def values_by_tag(payload: Mapping[str, Any], recipient: int = 0) -> Mapping[str, str]:
+    """Returns what a recipient's tags are replaced by."""
+    found: Mapping[str, str] = payload["personalizations"][recipient]["substitutions"]
+    return found
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Replaces tags by their values as the provider does, in one pass: a value that looks like a tag stays."""
+    return re.sub("|".join(map(re.escape, values)), lambda found: values[found.group()], text)

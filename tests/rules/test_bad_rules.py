@@ -13,6 +13,7 @@ from tests.rules.conftest import Edit
 
 Check = Callable[[], list[Problem]]
 BODY = "mails/follow_up/body.txt"
+HTML = "mails/follow_up/body.html"
 IT = "where: {field: industry, in: [IT, 情報通信業, ソフトウェア]}"
 
 CASES = [
@@ -83,6 +84,10 @@ CASES = [
     ("senders.yaml", "company: サンプル商事株式会社", "company: ' '", "'company' is empty", "", "the law"),
     ("senders.yaml", "site_url: https://www.example.com", "site_url: www.example.com/", "address of a website",
      "www.example.com/", ""),
+    ("senders.yaml", "contact: https://www.example.com/contact", "contact: お問い合わせ窓口", "complaints cannot reach this",
+     "お問い合わせ窓口", "the law"),
+    ("senders.yaml", "site_url: https://www.example.com", "site_url: https://www.example.com\n    utm_source: '春 キャンペーン'",
+     "would show in links", "春 キャンペーン", "leaves the parameters out"),
     ("handoff.yaml", "second_limit_hours: 72", "second_limit_hours: 24", "second limit", "24", ""),
     ("handoff.yaml", "hot_tier: hot", "hot_tier: hott", "no such tier", "hott", "did you mean 'hot'?"),
     ("handoff.yaml", "sender: marketing", "sender: market", "no sender", "market", "marketing"),
@@ -105,7 +110,25 @@ CASES = [
     (BODY, "{{ unsubscribe_url }}", "", "let people opt out", "", "unsubscribe_url"),
     (BODY, "{{ unsubscribe_url }}", "{# {{ unsubscribe_url }} #}", "let people opt out", "", "unsubscribe_url"),
     (BODY, "{{ sender.postal_address }}", "", "every mail must show this", "", "sender.postal_address"),
+    (BODY, "{{ sender.company }}", "", "every mail must show who sends it", "", "sender.company"),
+    (BODY, "お問い合わせ: {{ sender.contact }}", "", "where complaints and questions go", "", "sender.contact"),
+    (BODY, "{{ lead.company }}", "{{ lead.score }}", "'lead' has no such part", "score", ""),
+    (BODY, "{{ sender.site_url }}/consultation", "{{ sender.site_url }}/x?to={{ lead.email }}",
+     "stands in the address of a link", "lead.email", "signed token"),
+    (BODY, "次のリンクから配信を停止できます。\n配信停止: {{", "こちらをご覧ください。\n{{", "says that it ends the mails", "",
+     "配信停止: {{ unsubscribe_url }}"),
+    (HTML, '<a href="{{ unsubscribe_url }}" clicktracking="off" style="color:#0b4f9e;">配信を停止する</a>',
+     "<!-- {{ unsubscribe_url }} 配信を停止する -->", "let people opt out", "", "<a href="),
+    (HTML, "次のリンクから配信を停止できます。<br><a href=\"{{ unsubscribe_url }}\" clicktracking=\"off\" style=\"color:#0b4f9e;\">配信を停止する",
+     '<a href="{{ unsubscribe_url }}">こちら', "says that it ends the mails", "", "配信を停止する</a>"),
+    (HTML, "<br>{{ sender.postal_address }}", '<span style="display: none">{{ sender.postal_address }}</span>',
+     "where the sender is", "", "sender.postal_address"),
+    (HTML, "{{ lead.company }}", '<a href="{{ lead.company }}">x</a>', "stands in the attribute href", "lead.company", ""),
+    (HTML, "{{ lead.company }}", "<b title={{ lead.company }}>x</b>", "an attribute without quotes", "lead.company", ""),
+    (HTML, "{{ lead.company }}", "<style>{{ lead.company }}</style>", "a style sheet or script", "lead.company", ""),
     ("mails/follow_up/subject.txt", "その後", "一行\n二行", "a subject is one line", "", ""),
+    ("mails/follow_up/subject.txt", "その後のご検討状況はいかがでしょうか", "{# 未定 #}", "the subject shows nothing", "",
+     "step.subject"),
 ]  # fmt: skip
 
 

@@ -42,6 +42,8 @@ def test_links_of_a_text_mail(tmp_path: Path) -> None:
         ("/forms/consultation?x=1", "consultation_request"),
         ("%E5%80%8B%E5%88%A5%E7%9B%B8%E8%AB%87", "consultation_request"),
         ("/price", None),
+        ("/price?utm_source=nurture&utm_content=consultation_offer&nl=x.download", None),
+        ("/d/guide?utm_campaign=seminar_series", "document_download"),
     ],
 )
 def test_the_asked_action(text: str, form: str | None) -> None:

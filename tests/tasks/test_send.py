@@ -124,8 +124,7 @@ def test_a_thousand_leads_ride_in_one_request_and_each_sees_its_own_values(world
         number = mail.to.removeprefix("lead").removesuffix("@example.com")
         assert f"会社{number} 名前<{number}> 様" in mail.text
         assert f"名前&lt;{number}&gt; 様" in mail.html
-        assert "[t-" not in mail.text + mail.subject
-        assert "[h-" not in mail.html
+        assert "-name]" not in mail.text + mail.subject + mail.html
 
 
 def test_an_answer_to_ones_own_request_needs_no_consent(world: World) -> None:
@@ -134,7 +133,7 @@ def test_an_answer_to_ones_own_request_needs_no_consent(world: World) -> None:
     event(world, "consultation_request", at(1), "a@example.com")
     answer = step("answer", CONSULTATION, category="transactional")
     assert world.send(rules(answer), at(1)) == {"sent": 1}
-    assert "List-Unsubscribe" not in world.stand_in.mailbox.mails[0].headers
+    assert world.stand_in.mailbox.mails[0].headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
 def test_the_sheet_supersedes_the_general_mail_for_the_same_trigger_and_delay(world: World) -> None:
@@ -285,7 +284,9 @@ def test_a_row_that_sends_nothing_supersedes_nothing(world: World) -> None:
     assert world.stand_in.mailbox.mails[0].subject == "件名 general"
 
 
-def test_a_refused_mail_is_named_and_the_others_go(world: World) -> None:
+def test_a_refused_mail_is_named_and_the_others_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # the provider may refuse what we let through
+    monkeypatch.setattr("tasks.mail.is_deliverable", lambda address: True)
     for name in ("a", "b", "c"):
         head(world, f"{name}@example.com")
         event(world, "document_download", at(1), f"{name}@example.com", asset="guide")

@@ -1,0 +1,155 @@
+"""The links of a mail: which send they stand in, told by signed tokens and never by a name or an address.
+
+Links to the sender's own site say in ``utm_`` parameters which mail brought a visitor, and by a token which lead: so a
+click ends the visitor's being unknown. Links that end the mails carry neither, and nobody tracks them.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import html
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import orjson
+from itsdangerous import Signer
+
+from rules.models import Sender
+
+LEAD_PARAMETER = "nl"
+"""The query parameter that carries the lead's token."""
+OPT_OUT_SALT = "unsubscribe"
+LEAD_SALT = "lead"
+_TAG = re.compile(r"<(?:a|area|v:\w+)\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>", re.IGNORECASE)
+_HREF = re.compile(r"(\shref\s*=\s*)(\"[^\"]*\"|'[^']*'|[^\s\"'>]+)", re.IGNORECASE)
+_CLICK_TRACKING = re.compile(r"\sclicktracking\s*=", re.IGNORECASE)
+_TEXT_URL = re.compile(r"https?://[\w\-.~:/?#\[\]@!$&'()*+,;=%]+", re.IGNORECASE | re.ASCII)
+_SENTENCE_END = ".,;:!?)'"
+
+
+@dataclass(frozen=True)
+class Links:
+    """What makes the tokens of a send's links, and the address they lead to."""
+
+    public_url: str
+    opt_out: Callable[[str], str]
+    """The token of ``/u/`` and ``/preferences/``, of a send id."""
+    lead: Callable[[str], str]
+    """The token by which a click tells who it was, of a send id."""
+
+
+def signed_links(public_url: str, secret_key: str) -> Links:
+    """Return links whose tokens only this secret can make."""
+    return Links(public_url, _signing(secret_key, OPT_OUT_SALT), _signing(secret_key, LEAD_SALT))
+
+
+def void_links(public_url: str) -> Links:
+    """Return links that act on nobody and name nobody, for mails that are only looked at."""
+    return Links(public_url, lambda send_id: "preview", lambda send_id: "preview")
+
+
+def _signing(secret_key: str, salt: str) -> Callable[[str], str]:
+    """Sign as ``URLSafeSerializer`` does, which reads it, with the key derived once and not for each of a million."""
+    key = Signer(secret_key, salt=salt).derive_key()
+
+    def sign(send_id: str) -> str:
+        payload = base64.urlsafe_b64encode(orjson.dumps(send_id)).rstrip(b"=")
+        signature = base64.urlsafe_b64encode(hmac.digest(key, payload, "sha1")).rstrip(b"=")
+        return f"{payload.decode()}.{signature.decode()}"
+
+    return sign
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """What the links of one step's mail to the own site carry.
+
+    Attributes:
+        host: The own site's; empty where there is none.
+        utm: ``utm_`` parameters and their values: ids of rules, never of a person.
+        lead_tag: The tag that is replaced by each lead's token; None: links name nobody.
+        never: What a link holds that is to be left alone.
+    """
+
+    host: str
+    utm: tuple[tuple[str, str], ...]
+    lead_tag: str | None
+    never: tuple[str, ...]
+
+    def in_text(self, text: str) -> str:
+        """Return a text with its links told apart."""
+
+        def changed(found: re.Match[str]) -> str:
+            url = found.group()
+            bare = url.rstrip(_SENTENCE_END)
+            if bare.count("(") > bare.count(")") and url[len(bare) :].startswith(")"):
+                bare += ")"
+            return self._with_parameters(bare) + url[len(bare) :]
+
+        return _TEXT_URL.sub(changed, text)
+
+    def in_html(self, body: str) -> str:
+        """Return an HTML mail with its links told apart, and nobody tracking those that end the mails."""
+
+        def changed(found: re.Match[str]) -> str:
+            tag = found.group()
+            href = _HREF.search(tag)
+            if href is None:
+                return tag
+            url = html.unescape(href.group(2).strip("\"'"))
+            if any(part in url for part in self.never):
+                ends_in = 2 if tag.endswith("/>") else 1
+                mark = "" if _CLICK_TRACKING.search(tag) else ' clicktracking="off"'
+                return tag[:-ends_in] + mark + tag[-ends_in:]
+            made = self._with_parameters(url)
+            if made == url:
+                return tag
+            return f'{tag[: href.start(2)]}"{html.escape(made)}"{tag[href.end(2) :]}'
+
+        return _TAG.sub(changed, body)
+
+    def _with_parameters(self, url: str) -> str:
+        """Add to a link of the own site what it does not say already; any other is as it was."""
+        if any(part in url for part in self.never):
+            return url
+        try:
+            parts = urlsplit(url)
+            is_own = bool(self.host) and parts.scheme in {"http", "https"} and parts.netloc.lower() == self.host
+        except ValueError:
+            return url
+        if not is_own:
+            return url
+        present = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+        added = urlencode([(name, value) for name, value in self.utm if name not in present])
+        if self.lead_tag is not None and LEAD_PARAMETER not in present:
+            added += f"{'&' if added else ''}{LEAD_PARAMETER}={self.lead_tag}"
+        query = "&".join(part for part in (parts.query, added) if part)
+        return urlunsplit(parts._replace(query=query))
+
+
+def tracking_of(sender: Sender, scenario: str, step: str, links: Links, token_tag: str, lead_tag: str) -> Tracking:
+    """Return what a step's links carry.
+
+    Args:
+        sender: Whose site it is.
+        scenario: The step's scenario, as ``utm_campaign``.
+        step: The step, as ``utm_content``.
+        links: The links that are never tracked.
+        token_tag: The tag in the links that end the mails.
+        lead_tag: The tag of a lead's token.
+    """
+    utm = (
+        ("utm_source", sender.utm_source),
+        ("utm_medium", sender.utm_medium),
+        ("utm_campaign", scenario),
+        ("utm_content", step),
+    )
+    return Tracking(
+        host=urlsplit(sender.site_url).netloc.lower(),
+        utm=utm if sender.utm_source else (),
+        lead_tag=lead_tag if sender.names_lead_in_links else None,
+        never=(token_tag, f"{links.public_url}/u/", f"{links.public_url}/preferences/"),
+    )
