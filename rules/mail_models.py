@@ -81,6 +81,7 @@ class Step(Frozen):
     cta: Selector | None = None
     cta_label: str = ""
     test: AbTest | None = None
+    variant: str = DEFAULT_VARIANT
     is_enabled: bool = True
     source: str
     """Where it was declared, for people: ``scenarios.csv row 2``."""
@@ -94,11 +95,12 @@ class Step(Frozen):
     def _as(self, variant: Variant) -> Step:
         said = {"subject": variant.subject, "template": variant.template, "cta": variant.cta}
         update: dict[str, object] = {name: value for name, value in said.items() if value is not None}
+        update |= {"variant": variant.id, "label": f"{self.label} [{variant.label}]", "test": None}
         if variant.cta is not None:
             update["cta_label"] = variant.cta_label
         if variant.has_window:
             update["window"] = variant.window
-        return self.model_copy(update={**update, "test": None})
+        return self.model_copy(update=update)
 
 
 class SalesAction(Frozen):

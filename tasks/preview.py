@@ -17,14 +17,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from rules.errors import ConfigurationError, Problem
 from rules.hints import did_you_mean, listed, shown
-from rules.models import Field, RuleSet, Step
+from rules.models import DEFAULT_VARIANT, Field, RuleSet, Step
 from rules.wording import Wording, days
 from settings import Settings
 from tasks.errors import RunError
 from tasks.mail import build_payload, fill, shown_fields, values_by_tag
 from tasks.mail_links import Links, void_links
 from warehouse.connection import open_replay
-from warehouse.sending import Claim, query
+from warehouse.sending import Claim
+from warehouse.statements import query
 
 _PAGES = Path(__file__).parent / "pages"
 _MADE_UP: Mapping[str, object] = {
@@ -86,21 +87,19 @@ def known_lead(settings: Settings, email: str) -> dict[str, Any]:
 
 
 def chosen_steps(rules: RuleSet, name: str | None) -> list[Step]:
-    """Returns the steps of a name, ``step`` or ``scenario/step``; all without one.
+    """Returns the steps of a name, ``step`` or ``scenario/step``, in each version that is tested; all without one.
 
     Raises:
         ConfigurationError: There is none of this name.
     """
-    if name is None:
-        return list(rules.steps)
-    found = [step for step in rules.steps if name in {step.step, f"{step.scenario}/{step.step}"}]
-    if not found:
+    found = [step for step in rules.steps if name in {None, step.step, f"{step.scenario}/{step.step}"}]
+    if name is not None and not found:
         names = [step.step for step in rules.steps]
         problem = Problem(
             "--step", "", "there is no step of this name", shown(name), listed(names), did_you_mean(name, names)
         )
         raise ConfigurationError([problem])
-    return found
+    return [version for step in found for version in step.versions().values()]
 
 
 def payload_for(rules: RuleSet, step: Step, links: Links, address: str, lead: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,7 +164,7 @@ def write_previews(settings: Settings, rules: RuleSet, folder: Path, step: str |
     entries = [
         {
             "preview": preview(rules, one, settings.public_url, lead),
-            "page": re.sub(r"[^\w.-]", "_", f"{one.scenario}-{one.step}.html"),
+            "page": _page(one),
             "scenario": wording.scenario(one.scenario),
             "segment": wording.label("segment", one.segment),
             "stage": wording.label("stage", one.stage) if one.stage else "すべて",
@@ -187,7 +186,14 @@ def write_previews(settings: Settings, rules: RuleSet, folder: Path, step: str |
     return index
 
 
+def _page(step: Step) -> str:
+    names = [step.scenario, step.step, *([step.variant] if step.variant != DEFAULT_VARIANT else [])]
+    return re.sub(r"[^\w.-]", "_", "-".join(names)) + ".html"
+
+
 def _timing(step: Step, wording: Wording) -> str:
+    if step.trigger is None:
+        return "配信カレンダーの日時" if step.kind == "newsletter" else "シナリオの流れに沿って"
     count = f"{step.trigger_count}回目の" if step.trigger_count > 1 else ""
     after = "直後" if step.delay == timedelta(0) else f"から{days(step.delay / timedelta(days=1))}後"
     return f"{count}{wording.behaviour(step.trigger)}{after}"

@@ -49,7 +49,7 @@ def test_the_workbook_holds_the_same_cells() -> None:
 
 
 def test_the_four_rows_and_the_follow_up_they_need(guide: RuleSet) -> None:
-    steps = [step for step in guide.steps if step.kind == "step"]
+    steps = [step for step in guide.steps if step.kind == "step" and step.trigger is not None]
     assert [(s.step, s.stage, s.trigger, s.delay, s.cta, s.category) for s in steps] == [
         (f"{TARGET}-awareness-document_download", "awareness", DOWNLOAD, timedelta(0), CASES, "marketing"),
         (f"{TARGET}-interest-case_studies_download", "interest", CASES, timedelta(days=3), SEMINAR, "marketing"),
@@ -68,6 +68,18 @@ def test_the_four_rows_and_the_follow_up_they_need(guide: RuleSet) -> None:
     assert [step.subject for step in steps[:4]] == [line.split(",")[3] for line in SHEET.splitlines()[1:]]
     assert steps[4].template == "follow_up"
     assert [step.source for step in steps[:2]] == ["scenarios.csv row 2", "scenarios.csv row 3"]
+
+
+def test_warm_leads_have_a_step_scenario_and_cold_ones_a_newsletter(guide: RuleSet) -> None:
+    (warm,) = guide.scenarios
+    assert (warm.segment, warm.entry, warm.re_entry) == ("warm_leads", None, timedelta(days=180))
+    assert {one.kind for one in warm.exits} == {"goal", "deal", "hot", "consent"}
+    assert [node.kind for node in warm.nodes] == ["mail", "wait", "branch", "mail", "mail", "wait", "mail"]
+    (cold,) = guide.newsletters
+    assert (cold.segment, cold.repeats, len(cold.issues)) == ("cold_leads", True, 3)
+    assert cold.calendar is not None
+    assert (cold.calendar.weekday, cold.calendar.every_weeks) == (2, 2)
+    assert {step.kind for step in guide.steps if step.scenario == cold.id} == {"newsletter"}
 
 
 def test_trigger_mails_come_after_the_sheet(guide: RuleSet) -> None:
