@@ -82,6 +82,7 @@ class Wording:
             "fall_back": _labels(rules.fall_backs),
             "action": _labels(rules.sales_actions),
         }
+        self._scenarios = _labels(rules.segments) | _labels(rules.scenarios) | _labels(rules.newsletters)
         self._steps = {(step.scenario, step.step): step.label for step in rules.steps}
 
     def label(self, kind: str, name: str | None) -> str:
@@ -89,8 +90,8 @@ class Wording:
         return self._labels[kind].get(name or "", name or "なし")
 
     def scenario(self, scenario: str) -> str:
-        """What a scenario is called: by the segment it serves."""
-        return "トリガーメール" if scenario == _TRIGGER_MAILS else self.label("segment", scenario)
+        """What a scenario is called; one of the sheet by the segment it serves."""
+        return "トリガーメール" if scenario == _TRIGGER_MAILS else self._scenarios.get(scenario, scenario)
 
     def step(self, scenario: str, step: str) -> str:
         """What a mail is called."""

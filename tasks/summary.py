@@ -33,9 +33,7 @@ _TABLES: dict[str, tuple[str, Sequence[str], str]] = {
         ("シナリオ", "ステップ", "対象", "配信", "到達", "開封率", "クリック率", "CV率"),
         """
         select
-            coalesce(
-                segments.label, case kpi.scenario when 'trigger_mails' then 'トリガーメール' else kpi.scenario end
-            ),
+            coalesce(steps.scenario_label, kpi.scenario),
             coalesce(steps.label, kpi.step),
             sum(targeted), sum(sent), sum(delivered),
             sum(opened) / nullif(sum(delivered), 0)::double,
@@ -43,7 +41,6 @@ _TABLES: dict[str, tuple[str, Sequence[str], str]] = {
             sum(converted) / nullif(sum(delivered), 0)::double
         from kpi_mail_daily as kpi
         left join steps using (scenario, step)
-        left join segments on kpi.scenario = segments.segment
         group by all order by 1, min(steps.delay) nulls last, 2
         """,
     ),

@@ -145,9 +145,27 @@ def attach(connection: duckdb.DuckDBPyConnection, path: Path, alias: str, settin
 
 def _check_attached(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Refuse an attached warehouse that an earlier version made and no run has opened since."""
-    applied = {name for (name,) in connection.execute("select name from warehouse.schema_migrations").fetchall()}
-    if any(migration.name not in applied for migration in (_MIGRATIONS / "facts").glob("*.sql")):
+    if not _is_current(connection, "warehouse", "facts"):
         raise WarehouseError(f"{path} is of an earlier version; run `nurture recompute` first")
+
+
+def attach_ledger(connection: duckdb.DuckDBPyConnection, settings: Settings) -> bool:
+    """Attach the ledger read-only as ``ledger``, if there is one. Whether there is.
+
+    Raises:
+        WarehouseError: An earlier version made it, and no run has opened it since.
+    """
+    if not settings.ledger.exists():
+        return False
+    attach(connection, settings.ledger, "ledger", settings)
+    if not _is_current(connection, "ledger", "ledger"):
+        raise WarehouseError(f"{settings.ledger} is of an earlier version; run `nurture send` first")
+    return True
+
+
+def _is_current(connection: duckdb.DuckDBPyConnection, alias: str, migrations: Literal["facts", "ledger"]) -> bool:
+    applied = {name for (name,) in connection.execute(f"select name from {alias}.schema_migrations").fetchall()}
+    return all(migration.name in applied for migration in (_MIGRATIONS / migrations).glob("*.sql"))
 
 
 def _within_timeout(path: Path, timeout_seconds: float, attempt: Callable[[], _Result]) -> _Result:

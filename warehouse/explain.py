@@ -9,7 +9,8 @@ from typing import Any
 from rules.models import RuleSet
 from rules.wording import Wording
 from settings import Settings
-from warehouse.explained_acts import acts_since, attach_ledger, explain_mails, explain_no_mails, explain_sales
+from warehouse.connection import attach_ledger
+from warehouse.explained_acts import acts_since, explain_mails, explain_no_mails, explain_runs, explain_sales
 from warehouse.explained_conditions import Conditions
 from warehouse.explained_points import (
     explain_condition_awards,
@@ -50,6 +51,7 @@ def explain_replay(replay: Replay, settings: Settings, rules: RuleSet, email: st
     segments = conditions.segments(rules)
     has_ledger = attach_ledger(replay.connection, settings)
     mails = explain_mails(replay, wording) if has_ledger else ()
+    runs = explain_runs(replay, wording) if has_ledger else ()
     above = [tier for tier in rules.tiers if tier.minimum_score is not None and tier.minimum_score > lead["score"]]
     return Explanation(
         email=email,
@@ -81,7 +83,8 @@ def explain_replay(replay: Replay, settings: Settings, rules: RuleSet, email: st
         segments=segments,
         conditions=conditions.others(rules),
         mails=mails,
-        no_mails=explain_no_mails(replay, rules, wording, mails, segments, acts_since(replay, rules, has_ledger)),
+        runs=runs,
+        no_mails=explain_no_mails(replay, rules, wording, mails, runs, segments, acts_since(replay, rules, has_ledger)),
         sales=explain_sales(replay, wording) if has_ledger else (),
         notes=tuple(_notes(replay, rules, lead)),
     )

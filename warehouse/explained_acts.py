@@ -5,22 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import duckdb
-
 from rules.models import RuleSet, Selector, Step
 from rules.wording import Wording
-from settings import Settings
-from warehouse.connection import attach
-from warehouse.explanation import Mail, Membership, NoMail, SalesContact
+from warehouse.explanation import Mail, Membership, NoMail, SalesContact, ScenarioRun
 from warehouse.replay import Replay
-
-
-def attach_ledger(connection: duckdb.DuckDBPyConnection, settings: Settings) -> bool:
-    """Attach the ledger read-only as ``ledger``, if there is one. Whether there is."""
-    if not settings.ledger.exists():
-        return False
-    attach(connection, settings.ledger, "ledger", settings)
-    return True
 
 
 def explain_mails(replay: Replay, wording: Wording) -> tuple[Mail, ...]:
@@ -32,6 +20,11 @@ def explain_mails(replay: Replay, wording: Wording) -> tuple[Mail, ...]:
         )
         for row in replay.rows("explain_mails")
     )
+
+
+def explain_runs(replay: Replay, wording: Wording) -> tuple[ScenarioRun, ...]:
+    """Every run through a scenario with waits and branches, in order of time."""
+    return tuple(ScenarioRun(label=wording.scenario(row["scenario"]), **row) for row in replay.rows("explain_runs"))
 
 
 def explain_sales(replay: Replay, wording: Wording) -> tuple[SalesContact, ...]:
@@ -83,6 +76,7 @@ def explain_no_mails(
     rules: RuleSet,
     wording: Wording,
     mails: tuple[Mail, ...],
+    runs: tuple[ScenarioRun, ...],
     segments: tuple[Membership, ...],
     active_from: datetime | None,
 ) -> tuple[NoMail, ...]:
@@ -95,11 +89,23 @@ def explain_no_mails(
     stays = {membership.segment: membership.stays for membership in segments}
     return tuple(
         NoMail(
-            step.scenario, step.step, wording.step(step.scenario, step.step), **_why(step, triggers, stays, active_from)
+            step.scenario,
+            step.step,
+            wording.step(step.scenario, step.step),
+            **(_why(step, triggers, stays, active_from) if step.trigger is not None else _why_of_scenario(step, runs)),
         )
         for step in rules.steps
-        if step.trigger is not None and (step.scenario, step.step) not in enrolled
+        if (step.scenario, step.step) not in enrolled
     )
+
+
+def _why_of_scenario(step: Step, runs: tuple[ScenarioRun, ...]) -> dict[str, Any]:
+    found = {"done": 0, "asked": 0}
+    if not step.is_enabled:
+        return {"why": "disabled", **found}
+    if step.kind == "newsletter":
+        return {"why": "no_issue", **found}
+    return {"why": "not_reached" if any(run.scenario == step.scenario for run in runs) else "no_run", **found}
 
 
 def _why(

@@ -155,12 +155,30 @@ class Mail:
 
 
 @dataclass(frozen=True)
+class ScenarioRun:
+    """A run of the lead through a scenario with waits and branches, and where it stood."""
+
+    scenario: str
+    label: str
+    occurrence: int
+    entered_at: datetime
+    node: str | None
+    """A mail, or a wait or a branch behind one; None before the first and at the end."""
+    reached_at: datetime | None
+    waits_until: datetime | None
+    end_reason: str | None
+    """``finished``, what ended it early, or None: it is under way."""
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True)
 class NoMail:
     """A mail the lead was never in line for, and why.
 
     ``why``: ``disabled``, ``no_trigger`` (done ``done`` of ``asked`` times), ``not_acting`` (the rule set has not begun
     to), ``before_start`` (the trigger lies before it began to), ``other_stage``, ``not_in_segment``, ``not_yet`` (the
-    next run takes it up, unless it lies too far back).
+    next run takes it up, unless it lies too far back); of a scenario with waits and branches ``no_run`` and
+    ``not_reached``, of a newsletter ``no_issue``.
     """
 
     scenario: str
@@ -246,6 +264,7 @@ class Explanation:
     segments: tuple[Membership, ...]
     conditions: tuple[RuleCondition, ...]
     mails: tuple[Mail, ...]
+    runs: tuple[ScenarioRun, ...]
     no_mails: tuple[NoMail, ...]
     sales: tuple[SalesContact, ...]
     notes: tuple[str, ...]

@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from rules.models import AbTest, Accounts, Cap, RuleSet, ScoringRule
+from rules.wording import Wording
 from warehouse.questions import Catalogue
 from warehouse.rule_questions import behaviour_tables, microseconds, question_tables
 
@@ -219,6 +220,7 @@ def _stage_entries(rules: RuleSet, catalogue: Catalogue, positions: Mapping[str,
 
 
 def _acts(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
+    wording = Wording(rules)
     positions = {stage.id: position for position, stage in enumerate(rules.stages, start=1)}
     return {
         "rule_steps": [
@@ -241,6 +243,7 @@ def _acts(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
                 "is_enabled": step.is_enabled,
                 "re_entry_us": _microseconds(step.re_entry),
                 "asks_segment": step.asks_segment,
+                "scenario_label": wording.scenario(step.scenario),
             }
             for step in rules.steps
         ],

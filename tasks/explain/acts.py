@@ -6,7 +6,7 @@ from rules.models import RuleSet
 from rules.wording import Wording, days, number
 from tasks.explain.layout import Page
 from tasks.summary import REASONS
-from warehouse.explanation import Explanation, Mail, NoMail, SalesContact
+from warehouse.explanation import Explanation, Mail, NoMail, SalesContact, ScenarioRun
 
 _WHY = {
     "superseded": "同じ行動に対する、優先度の高い別のメールに譲った",
@@ -29,6 +29,17 @@ _WHY = {
     "unknown_lead": "リードの記録が見つからない",
 }
 """Decisions not to send, each as a sentence."""
+_ENDS = {
+    "finished": "最後まで進んだ",
+    "goal": "目標を達成した",
+    "deal": "商談が始まった",
+    "hot": "ホットリードになった",
+    "consent": "メールへの同意がなくなった",
+    "segment": "セグメントから外れた",
+    "merged": "同じ人の別の記録で進んでいる",
+    "step_removed": "ルールの変更で、いた場所がなくなった",
+}
+"""What ends a run through a scenario."""
 _STATES = {
     "planned": "送信待ち",
     "claimed": "送信処理中",
@@ -67,6 +78,10 @@ def write_mails(page: Page, explanation: Explanation, rules: RuleSet, wording: W
             page.line(f"当時のルール: {mail.rule_set_version}", 3)
     if not sent:
         page.line("まだありません。")
+    if explanation.runs:
+        page.heading(f"シナリオの進み具合({len(explanation.runs)})")
+        for run in explanation.runs:
+            page.line(f"{page.stamp(run.entered_at)}  {_run(page, run, wording)}")
     if waiting:
         page.heading(f"これから送る予定のメール({len(waiting)})")
         for mail in waiting:
@@ -81,6 +96,20 @@ def write_mails(page: Page, explanation: Explanation, rules: RuleSet, wording: W
         for missing in explanation.no_mails:
             scenario = wording.scenario(missing.scenario)
             page.line(f"{scenario}「{missing.label}」: {_missing(page, missing, rules, wording)}")
+
+
+def _run(page: Page, run: ScenarioRun, wording: Wording) -> str:
+    times = f"({run.occurrence}回目)" if run.occurrence > 1 else ""
+    told = f"シナリオ「{run.label}」{times}: "
+    if run.end_reason is not None and run.ended_at is not None:
+        return f"{told}{page.stamp(run.ended_at)} に終了({_ENDS.get(run.end_reason, run.end_reason)})"
+    if run.node is None:
+        return f"{told}始まったところ"
+    mail, _, behind = run.node.partition("+")
+    label = wording.step(run.scenario, mail) if mail != "start" else ""
+    place = f"「{label}」の{'後' if behind else 'メール'}" if label else "最初のメールの前"
+    until = f"、{page.stamp(run.waits_until)} まで待つ" if run.waits_until is not None else ""
+    return f"{told}いま{place}{until}"
 
 
 def _name(mail: Mail, wording: Wording) -> str:
@@ -113,12 +142,18 @@ def _reason(decision: str | None) -> str:
 
 def _missing(page: Page, missing: NoMail, rules: RuleSet, wording: Wording) -> str:
     step = next(step for step in rules.steps if (step.scenario, step.step) == (missing.scenario, missing.step))
-    assert step.trigger is not None
-    trigger = f"「{wording.behaviour(step.trigger)}」"
+    trigger = f"「{wording.behaviour(step.trigger)}」" if step.trigger is not None else ""
     at = page.stamp(missing.triggered_at) if missing.triggered_at else ""
     match missing.why:
         case "disabled":
             return "停止されている(is_enabled: false)"
+        case "no_run":
+            return "このシナリオにまだ入っていない"
+        case "not_reached":
+            return "シナリオがこのメールまで進んでいない、または別の道に進んだ"
+        case "no_issue":
+            segment = wording.label("segment", step.segment)
+            return f"配信の日時がまだ来ていない、またはそのときセグメント「{segment}」にいなかった"
         case "no_trigger" if missing.asked > 1:
             return f"きっかけの{trigger}が{missing.asked}回に達していない(いま{missing.done}回)"
         case "no_trigger":

@@ -12,10 +12,12 @@ import pytest
 
 from rules.loader import check_rules, load_rules
 from rules.models import RuleSet
+from tasks.explain.text import to_text
 from tests.company import REPOSITORY
 from tests.facts import add_consent, add_event, add_lead
 from tests.world import World, stand_in
 from warehouse.connection import open_ledger, open_warehouse
+from warehouse.explain import explain
 from warehouse.send_facts import load_sends, read_known_sends, read_new_sends
 
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -424,3 +426,25 @@ def test_nothing_is_lost_when_nobody_ran_for_long(world: World) -> None:
         ("first", "sent"), ("second", "expired"),
     ]  # fmt: skip
     assert START.astimezone(UTC) < world.ledger("select max(enrolled_at) from scenario_runs")[0][0] + DAY
+
+
+def test_explain_tells_where_a_lead_stands_and_why_a_mail_of_a_scenario_did_not_come(world: World) -> None:
+    asked = one(world, wait="3日", head="goal: 個別相談申込")
+    lead(world)
+    lead(world, "b@example.com")
+    did(world, "document_download", START, asset="guide")
+    world.send(asked, START)
+    world.send(asked, START + timedelta(hours=1))
+
+    def told(email: str, as_of: datetime | None = None) -> str:
+        found = explain(world.settings, asked, email, as_of)
+        assert found is not None
+        return "\n".join(to_text(found, asked, TOKYO))
+
+    assert "シナリオ「事例シナリオ」: いま「first」の後、2026-04-09 09:00 まで待つ" in told(EMAIL)
+    assert "シナリオがこのメールまで進んでいない" in told(EMAIL)
+    assert "このシナリオにまだ入っていない" in told("b@example.com")
+    did(world, "consultation_request", START + DAY)
+    world.send(asked, START + 2 * DAY)
+    assert "に終了(目標を達成した)" in told(EMAIL)
+    assert "シナリオ「事例シナリオ」: いま「first」の後" in told(EMAIL, START + timedelta(hours=2))

@@ -1,6 +1,7 @@
 -- Scenarios with waits and branches, and what ends a run through one early.
 alter table rule_steps add column re_entry_us bigint;
 alter table rule_steps add column asks_segment boolean;
+alter table rule_steps add column scenario_label varchar;
 
 -- step: NULL for what ends a whole run
 create table rule_exits (scenario varchar, step varchar, kind varchar, behaviour smallint, tier varchar);
