@@ -107,18 +107,17 @@ def company(home: Path, *, leads: int, mails: int) -> SmallCompany:
     return made
 
 
-def start(made: SmallCompany, server: StandIn, command: str = "send") -> Any:
-    environment = {**made.environment(server), "NURTURE_SENDGRID_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS)}
+def start(made: SmallCompany, server: StandIn, command: str = "send", **settings: str) -> Any:
+    environment = made.environment(server) | settings
     return forking.start([command, "--as-of", NOW.isoformat()], environment, made.home / "log.txt")
 
 
-def start_on_server(made: SmallCompany, server: StandIn, prefect: PrefectServer, turn: str) -> Any:
-    settings = {**made.environment(server), "NURTURE_SENDGRID_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS)}
+def start_on_server(made: SmallCompany, server: StandIn, prefect: PrefectServer, turn: str, **settings: str) -> Any:
     with (made.home / "log.txt").open("a") as log:
         return Subprocess(
             [sys.executable, "-c", THROUGH_PREFECT, turn, "send", "--as-of", NOW.isoformat()],
             cwd=REPOSITORY,
-            env=prefect.environment(**settings),
+            env=prefect.environment(**made.environment(server) | settings),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -222,7 +221,7 @@ def kill_at_random(
     return f"killed {told}" if is_alive else f"ended by itself with {killed.exitcode}, not killed {told}"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_each_mail_goes_once_whenever_send_is_killed(
     seed: int, tmp_path: Path, prepared: Prepared, request: pytest.FixtureRequest
@@ -231,15 +230,19 @@ def test_each_mail_goes_once_whenever_send_is_killed(
     has_trouble, is_double = chance.random() < 0.5, chance.random() < 0.35
     made = prepared.company.copied_to(tmp_path / "home")
     story = [f"seed {seed}, {has_trouble=}, {is_double=}"]
+    # a slow machine is no trouble
+    settings = {"NURTURE_SENDGRID_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS)} if has_trouble else {}
     with StandIn(made.home, clock=Clock(NOW)) as server, settings_of(made, server):
         server.faults.set(some_faults(chance, has_trouble=has_trouble))
-        for attempt in range(1 if seed % 4 == 3 else chance.randint(1, 3)):
+        for _ in range(1 if seed % 4 == 3 else chance.randint(1, 2)):
             if seed % 4 == 3:
                 prefect = request.getfixturevalue("prefect_server")
-                runs = [start_on_server(made, server, prefect, f"turn-{seed}-{n}") for n in range(1 + is_double)]
+                runs = [
+                    start_on_server(made, server, prefect, f"turn-{seed}-{n}", **settings) for n in range(1 + is_double)
+                ]
                 first_seconds = PREFECT_SECONDS
             else:
-                runs = [start(made, server) for _ in range(1 + is_double)]
+                runs = [start(made, server, **settings) for _ in range(1 + is_double)]
                 first_seconds = prepared.first_seconds
             story.append(kill_at_random(runs, server, chance, prepared, first_seconds))
             assert has_trouble or all(run.exitcode == 0 for run in runs[1:]), told(made, story)
@@ -314,9 +317,9 @@ def note_what_it_left(made: SmallCompany) -> None:
         LEFT["all recorded"] += 1
 
 
-@pytest.mark.skipif(ROUNDS < 20, reason="so few rounds may all be killed at the same place")
 def test_the_kills_met_runs_at_their_work() -> None:
-    print(dict(LEFT))
+    if LEFT.total() < 10:
+        pytest.skip("so few rounds may all have been killed at one place")
     assert LEFT["requests that were taken"] + LEFT["requests that were not taken"] >= 3, LEFT
     assert len(LEFT) >= 3, LEFT
 
@@ -348,7 +351,7 @@ def derived(made: SmallCompany) -> dict[str, list[str]]:
     return {table: sorted(map(repr, there)) for table, there in found.items()}
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("seed", range(CYCLES))
 def test_a_cycle_killed_anywhere_ends_as_one_that_was_not(seed: int, tmp_path: Path, cycled: dict[str, Any]) -> None:
     chance = random.Random(seed)
@@ -356,7 +359,7 @@ def test_a_cycle_killed_anywhere_ends_as_one_that_was_not(seed: int, tmp_path: P
     with StandIn(made.home, clock=Clock(NOW)) as server, settings_of(made, server):
         if seed % 2:
             server.faults.set([Fault("reset_after"), Fault("reset_before")])
-        for _ in range(3):
+        for _ in range(2):
             process = start(made, server, "cycle")
             time.sleep(chance.uniform(0.05, 1.0) * cycled["seconds"])
             process.kill()
