@@ -36,7 +36,7 @@ bench: .venv/installed ## measure, as ratios to floors measured in the same run
 
 soak: .venv/installed ## long kill tests and property runs
 	NURTURE_KILL_ROUNDS=200 NURTURE_PROPERTY_EXAMPLES=5000 $(BIN)/python -m pytest \
-		tests/test_kill.py tests/warehouse/test_increments.py
+		tests/test_kill.py tests/tasks/test_send_balance.py tests/warehouse/test_increments.py
 
 lock: ## resolve the dependencies anew into requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra dev --extra postgres --python-version 3.11 --generate-hashes \

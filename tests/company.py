@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from pathlib import Path
 
@@ -65,7 +66,7 @@ class SmallCompany:
         self.folder.mkdir(parents=True)
         (home / "sandbox").mkdir(exist_ok=True)
         (home / "sandbox" / "events.jsonl").touch()
-        (home / "sources.yaml").write_text(SOURCES.format(folder=self.folder, home=home), encoding="utf-8")
+        self._write_sources()
         for name, header in _HEADERS.items():
             self._append(name, [header])
         self.rules = home / "rules"
@@ -74,6 +75,14 @@ class SmallCompany:
             with (self.rules / "ruleset.yaml").open("a", encoding="utf-8") as file:
                 file.write(f"\nactive_from: {active_from.isoformat()}\n")
         self._events = 0
+
+    def copied_to(self, home: Path) -> SmallCompany:
+        """The same company with all its files, in another home."""
+        shutil.copytree(self.home, home)
+        made = copy(self)
+        made.home, made.folder, made.rules = home, home / "company", home / "rules"
+        made._write_sources()
+        return made
 
     def contact(
         self,
@@ -122,7 +131,7 @@ class SmallCompany:
         return subprocess.Popen(
             [sys.executable, "-m", "cli", *arguments],
             cwd=REPOSITORY,
-            env=_without_settings(os.environ) | self.environment(stand_in) | variables,
+            env=without_settings(os.environ) | self.environment(stand_in) | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -134,10 +143,14 @@ class SmallCompany:
         out, error = process.communicate(timeout=120)
         return process.returncode, out, error
 
+    def _write_sources(self) -> None:
+        text = SOURCES.format(folder=self.folder, home=self.home)
+        (self.home / "sources.yaml").write_text(text, encoding="utf-8")
+
     def _append(self, name: str, rows: Sequence[Sequence[str]]) -> None:
         with (self.folder / f"{name}.csv").open("a", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(rows)
 
 
-def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not name.startswith(("NURTURE_", "PREFECT_"))}
