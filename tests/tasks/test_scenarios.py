@@ -441,7 +441,7 @@ def test_explain_tells_where_a_lead_stands_and_why_a_mail_of_a_scenario_did_not_
         assert found is not None
         return "\n".join(to_text(found, asked, TOKYO))
 
-    assert "シナリオ「事例シナリオ」: いま「first」の後、2026-04-09 09:00 まで待つ" in told(EMAIL)
+    assert "シナリオ「事例シナリオ」: いま「first」の後、2026/04/09 09:00 まで待つ" in told(EMAIL)
     assert "シナリオがこのメールまで進んでいない" in told(EMAIL)
     assert "このシナリオにまだ入っていない" in told("b@example.com")
     did(world, "consultation_request", START + DAY)
