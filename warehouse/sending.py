@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -17,6 +18,16 @@ from warehouse.openings import make_openings
 from warehouse.scenario_runs import find_leaving, move_runs
 from warehouse.statements import bound, query
 
+MAILS_AT_A_TIME = 200_000
+"""Mails decided on together: what a statement holds in memory grows with them."""
+_PART_TO_DECIDE = """
+create or replace temp table deciding as
+select undecided.*
+from undecided
+left join warehouse.lead_aliases as aliases on undecided.lead_id = aliases.alias_lead_id
+where hash(coalesce(aliases.lead_id, undecided.lead_id)) % $parts = $part
+"""
+"""A lead's mails are decided on together, by whatever name it has."""
 Outcome = Literal["accepted", "rejected", "not_sent", "unknown"]
 
 
@@ -166,8 +177,20 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
         )
     find_leaving(connection, "from undecided")
     run_tests(connection, rules, values)
+    ((mails,),) = connection.execute("select count(*) from undecided").fetchall()
+    parts = mails // MAILS_AT_A_TIME + 1
+    counts: Counter[str] = Counter()
+    for part in range(parts):
+        connection.execute(_PART_TO_DECIDE, {"part": part, "parts": parts})
+        counts.update(_decide(connection, values))
+    return dict(counts)
+
+
+def _decide(connection: duckdb.DuckDBPyConnection, values: Mapping[str, object]) -> dict[str, int]:
+    """Decide on the mails of ``deciding`` and record it. Returns the decisions by name."""
     statement, given = bound("decide", values)
     connection.execute(f"create or replace temp table decided as {statement}", given)
+    recorded = {"as_of": values["as_of"], "version": values["rule_set_version"]}
     connection.execute(
         """
         insert into send_decision_changes
@@ -175,7 +198,7 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
         from decided
         where decision is distinct from earlier_decision
         """,
-        {"as_of": as_of},
+        {"as_of": values["as_of"]},
     )
     connection.execute(
         """
@@ -192,7 +215,7 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
             is_final = excluded.is_final,
             rule_set_version = excluded.rule_set_version
         """,
-        {"as_of": as_of, "version": rules.version},
+        recorded,
     )
     connection.execute(
         """
@@ -203,7 +226,7 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
         from decided
         where decision = 'sent'
         """,
-        {"as_of": as_of, "version": rules.version},
+        recorded,
     )
     return dict(connection.execute("select decision, count(*) from decided group by decision").fetchall())
 

@@ -1,16 +1,16 @@
 -- One row per due enrolment without a final decision: whether its mail goes out, or the one reason why not.
 -- key: lead_id, scenario, step, occurrence
--- from: undecided, leaving, tests_now, lead_variants, rule_variants, enrolments, send_decisions, sends, pauses,
+-- from: deciding, leaving, tests_now, lead_variants, rule_variants, enrolments, send_decisions, sends, pauses,
 --       holdout, lead_aliases, leads, lead_attributes, rule_steps, segment_members, window_openings, known_zones,
 --       mail_caps
 -- A mail whose window is closed, or whose lead has had enough mails, waits: it is judged again by every run.
 with touched as (
     -- leads with a mail to decide on, by all of their names: the others' mails are history
-    select lead_id from undecided
+    select lead_id from deciding
     union
     select names.alias_lead_id
-    from undecided
-    inner join warehouse.lead_aliases as mine on undecided.lead_id = mine.alias_lead_id
+    from deciding
+    inner join warehouse.lead_aliases as mine on deciding.lead_id = mine.alias_lead_id
     inner join warehouse.lead_aliases as names on mine.lead_id = names.lead_id
 ),
 
