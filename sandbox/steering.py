@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from sandbox.gate import refuse
 from sandbox.logs import Logs
 from sandbox.mailbox import Mail, Mailbox
 from sandbox.told import LISTS
+from sandbox.webhook import EventWebhook, Habits
 
 
 class Steering:
@@ -27,6 +29,7 @@ class Steering:
         self._clock = clock
         self._faults = faults
         self._logs = logs
+        self._webhook: EventWebhook | None = None
 
     def routes(self) -> list[Route]:
         """The addresses."""
@@ -35,6 +38,8 @@ class Steering:
             Route("/sandbox/clock", self.set_clock, methods=["PUT"]),
             Route("/sandbox/suppressions", self.suppress, methods=["PUT"]),
             Route("/sandbox/logs", self.set_lag, methods=["PUT"]),
+            Route("/sandbox/webhook", self.set_webhook, methods=["PUT"]),
+            Route("/sandbox/webhook", self.post_events, methods=["POST"]),
             Route("/sandbox/mails", self.list_mails, methods=["GET"]),
             Route("/sandbox/health", self.health, methods=["GET"]),
         ]
@@ -79,6 +84,28 @@ class Steering:
         except (ValueError, KeyError, TypeError):
             return refuse(400, Problem('{"lag_seconds": 600} is expected', "lag_seconds"))
         return Response(status_code=204)
+
+    async def set_webhook(self, request: Request) -> Response:
+        """PUT /sandbox/webhook: where events are posted, and how unreliably; answers the key to verify them with."""
+        try:
+            value = orjson.loads(await request.body())
+            url, seed = str(value.pop("url")), int(value.pop("seed", 1))
+            self._webhook = EventWebhook(url, Habits.from_json(value), seed, self._clock)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return refuse(400, Problem(f'{{"url": "http://127.0.0.1:8787/webhooks/sendgrid"}} is expected: {error}'))
+        return _json({"public_key": self._webhook.public_key})
+
+    async def post_events(self, request: Request) -> Response:
+        """POST /sandbox/webhook: post what has happened since the last time; with ?flush=1 what was held back, too."""
+        webhook, now = self._webhook, self._clock.now().timestamp()
+        if webhook is None:
+            return refuse(409, Problem("Say first where to, by PUT /sandbox/webhook."))
+        happened = [event for event in self._mailbox.events.rows() if event["timestamp"] <= now]
+        # in a thread: whoever takes the events may ask this stand-in something meanwhile
+        statuses = await asyncio.to_thread(webhook.post, happened)
+        if request.query_params.get("flush"):
+            statuses += await asyncio.to_thread(webhook.flush)
+        return _json({"statuses": statuses})
 
     async def list_mails(self, request: Request) -> Response:
         """GET /sandbox/mails?to=: the accepted mails, as their recipients would see them."""
