@@ -39,6 +39,7 @@ class Told:
         self._read = 0
         self._by_message: dict[str, list[Event]] = defaultdict(list)
         self._lists: dict[str, dict[str, Entry]] = {name: {} for name in LISTS}
+        self._ordered: dict[str, list[Entry]] = {}
         self._groups: dict[int, dict[str, int]] = defaultdict(dict)
 
     def events_of(self, sg_message_id: str, now: datetime) -> list[Event]:
@@ -50,8 +51,11 @@ class Told:
     def suppressed(self, name: str, now: datetime) -> list[Entry]:
         """Returns a list of suppressions as of an instant, the newest first."""
         self._read_on()
-        found = [entry for entry in self._lists[name].values() if int(entry["created"]) <= now.timestamp()]
-        return sorted(found, key=lambda entry: (-int(entry["created"]), entry["email"]))
+        entries, ordered = self._lists[name], self._ordered.get(name, [])
+        if len(ordered) < len(entries):  # entries only come; so a list of pages is sorted once
+            ordered = sorted(entries.values(), key=lambda entry: (-int(entry["created"]), entry["email"]))
+            self._ordered[name] = ordered
+        return [entry for entry in ordered if int(entry["created"]) <= now.timestamp()]
 
     def grouped(self, now: datetime) -> list[Entry]:
         """Returns who left which unsubscribe group, as of an instant."""

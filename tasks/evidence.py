@@ -18,7 +18,7 @@ from typing import Any
 
 from rules.models import RuleSet
 from settings import Settings
-from tasks.acts import NOW_TOLERANCE
+from tasks.acts import NOW_TOLERANCE, only_one
 from tasks.clients.sendgrid_records import RecordsError, SendGridRecords, Suppressed
 from tasks.clients.sources.batches import RawBatch, text_array
 from tasks.clients.sources.formats import EVENT_FORMATS
@@ -28,6 +28,7 @@ from tasks.pull import load_plan
 from warehouse.connection import open_ledger, open_warehouse
 from warehouse.load import load_rows, move_watermark, read_watermark
 from warehouse.log_lookups import Lookup, Taken, UnknownSend, note_lookups, unknown_sends
+from warehouse.sending import recover
 
 OVERLAP = timedelta(days=1)
 """How far before the newest known entry a list is read again: entries may come late."""
@@ -88,6 +89,7 @@ def pull_evidence(settings: Settings, rules: RuleSet, as_of: datetime, tell: Tel
 
     Raises:
         RecordsError: The suppressions cannot be read; nobody may be mailed.
+        RunError: Another run delivers.
     """
     tell = tell or (lambda _: None)
     is_now = settings.is_sendgrid_loopback or abs(datetime.now(UTC) - as_of) <= NOW_TOLERANCE
@@ -141,7 +143,8 @@ def _look_for_unknown(
     if not settings.ledger.exists():
         return 0, 0
     release_after = timedelta(hours=rules.unknown_release_after_hours)
-    with open_ledger(settings, read_only=True) as ledger:
+    with only_one(settings, "send"), open_ledger(settings) as ledger:
+        recover(ledger, as_of)  # what a run that died left behind is asked for, too
         unknown = unknown_sends(ledger, as_of, release_after, MOST_LOOKUPS)
     search = _Search(client)
     events: list[dict[str, Any]] = []
@@ -156,7 +159,7 @@ def _look_for_unknown(
             is_proof = is_silent and send.is_past_grace and search.knows_others(send)
             lookups.append(Lookup(send.send_id, bool(told), is_proof))
     except RecordsError as error:
-        tell(f"warning: {error}. Mails whose fate is unknown wait for their events, or for another look")
+        tell(f"warning: {error}. Mails whose fate is unknown wait for their events, or for another run")
     # facts first: a run that ends in between asks once more, while a note without its facts would hide them
     if events:
         raw = event_batch(list(enumerate(events, 1)))

@@ -167,14 +167,19 @@ class SendGridRecords:
                 if status in {401, 403}:
                     hint = f"the API key is refused or lacks a permission; give it {_PERMISSIONS[part]}"
                     raise RecordsError(f"{failure}: {hint}", is_refused=True) from None
-                is_passing = status >= 500
+                if status == 429:
+                    raise RecordsError(f"{failure}: the rate limit does not lift; run again later") from None
+                if status < 500:
+                    raise RecordsError(
+                        f"{failure}: it does not understand what it is asked; please report it"
+                    ) from None
             except (URLError, OSError, http.client.HTTPException) as error:
                 reason = error.reason if isinstance(error, URLError) else type(error).__name__
-                failure, is_passing = f"SendGrid could not be reached when its {what} were read: {reason}", True
+                failure = f"SendGrid could not be reached when its {what} were read: {reason}"
             except orjson.JSONDecodeError:
-                failure, is_passing = f"SendGrid's {what} did not answer in JSON", False
+                failure = f"SendGrid's {what} did not answer in JSON"
             tries += 1
-            if not is_passing or tries >= MAX_TRIES:
+            if tries >= MAX_TRIES:
                 raise RecordsError(f"{failure}. Check NURTURE_SENDGRID_HOST and the network, and run again")
             time.sleep(0.2 * 2**tries)
 

@@ -26,6 +26,7 @@ from tests.company import SmallCompany
 from tests.facts import START, add_consent, add_event, add_lead, at
 from tests.rule_sets import DOWNLOAD, rule_set, step
 from tests.world import World, stand_in
+from warehouse.connection import open_ledger
 
 THANKS = step("thanks", DOWNLOAD, segment="everyone")
 
@@ -104,7 +105,7 @@ def test_a_run_that_dies_between_the_lists_has_taken_none_and_the_next_takes_all
     world.stand_in.mailbox.told.add("bounces", ["gone@example.com"], at(1))
     world.stand_in.mailbox.told.add("unsubscribes", ["leaver@example.com"], at(1))
     world.stand_in.faults.set([Fault("status", status=400, path="/v3/suppression/unsubscribes")])
-    with pytest.raises(RecordsError, match="suppression/unsubscribes"):
+    with pytest.raises(RecordsError, match="suppression/unsubscribes were read: it does not understand"):
         ask(world, at(2))
     assert world.warehouse("select count(*) from suppression_records") == [(0,)]
     assert ask(world, at(2)).suppressions_new == 2
@@ -341,6 +342,16 @@ def test_logs_that_cannot_be_read_are_told_and_stop_nobody(world: World) -> None
     assert len(told) == 1
     assert "email_activity.read" in told[0]
     assert world.ledger("select count(*) from log_lookups") == [(0,)]
+
+
+def test_what_a_run_that_died_left_behind_is_asked_for_by_the_next(world: World) -> None:
+    lead(world, "a", at(1))
+    world.stand_in.faults.set([Fault("reset_after")])
+    world.send(rules(), at(1))
+    with open_ledger(world.settings) as ledger:
+        ledger.execute("update sends set state = 'sending'")
+        ledger.execute("update attempts set outcome = 'sending'")
+    assert ask(world, at(1, hours=1)) == Evidence(sends_asked=1, sends_found=1)
 
 
 def test_no_address_stands_in_a_url(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
