@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from flows.daily_handoff_and_kpi import daily_handoff_and_kpi
 from flows.nurture_cycle import nurture_cycle
 from flows.send_scenarios import send_scenarios
 from rules.models import RuleSet
@@ -398,12 +399,15 @@ def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[S
 
 def test_the_flows_mail_nobody_while_suppressions_are_silent_and_do_the_rest(company: Any) -> None:
     made, server = company
-    server.faults.set([Fault("status", status=403, times=3, path="/v3/suppression")])
+    server.faults.set([Fault("status", status=403, times=9, path="/v3/suppression")])
     with pytest.raises(RunError, match=r"suppression\.read"):
         nurture_cycle.fn(as_of=at(1, hours=3))
     assert (made.home / "sfa.db").exists(), "sales hears of its leads all the same"
     with pytest.raises(RunError, match=r"suppression\.read"):
         send_scenarios.fn(as_of=at(1, hours=3))
+    with pytest.raises(RunError, match=r"suppression\.read"):
+        daily_handoff_and_kpi.fn(as_of=at(1, hours=3))
+    assert (made.home / "kpi.duckdb").exists(), "the figures are published all the same"
     assert [mail for mail in server.mailbox.mails if mail.to == "ichiro@example.com"] == []
     server.mailbox.told.add("bounces", ["ichiro@example.com"], at(1))
     server.faults.set([])
