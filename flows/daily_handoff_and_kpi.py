@@ -8,7 +8,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.hand_off_leads import hand_off
-from flows.runtime import as_only_writer, fail_with
+from flows.runtime import FAULTS, as_only_writer, fail_with
 from tasks import steps
 
 
@@ -23,10 +23,15 @@ def daily_handoff_and_kpi(as_of: datetime | None = None, home: Path | None = Non
     Returns:
         The published file.
     """
+    faults: list[Exception] = []
     with as_only_writer(home, as_of) as at:
+        try:
+            steps.pull_evidence(home, at)
+        except FAULTS as error:
+            faults.append(error)  # the figures are published all the same
         steps.recompute_leads(home, at)
-        _, faults = hand_off(home, at)
+        _, more = hand_off(home, at)
         published = steps.publish_kpis(home, at)
     steps.show_figures(published, at)
-    fail_with(faults)
+    fail_with([*faults, *more])
     return published

@@ -19,7 +19,7 @@ def nurture_cycle(as_of: datetime | None = None, home: Path | None = None) -> di
     """Run one round as of one instant.
 
     A source that cannot be read fails the run only at its end. No mail goes out, though, while a source of consents or
-    opt-outs is silent: someone may have opted out there.
+    opt-outs is silent, the mail provider's own lists among them: someone may have opted out there.
 
     Args:
         as_of: The instant of the run; default now, once its turn has come.
@@ -32,8 +32,13 @@ def nurture_cycle(as_of: datetime | None = None, home: Path | None = None) -> di
     faults: list[Exception] = []
     with as_only_writer(home, as_of) as at:
         report = steps.pull_sources(home, at)
+        try:
+            steps.pull_evidence(home, at)
+        except FAULTS as error:
+            faults.append(error)
+        may_mail = not report.has_consent_failure and not faults
         result["leads"] = steps.recompute_leads(home, at)
-        if not report.has_consent_failure:
+        if may_mail:
             try:
                 result["decisions"] = steps.plan_sends(home, at)
                 result["delivered"] = steps.deliver_sends(home, at)

@@ -15,7 +15,7 @@ from tasks import steps
 def send_scenarios(
     as_of: datetime | None = None, home: Path | None = None, confirm: bool = False
 ) -> dict[str, dict[str, int]]:
-    """Decide what is due, and deliver it.
+    """Decide what is due, and deliver it, once the mail provider has told who gets no more.
 
     Args:
         as_of: The instant of the run; default now, once its turn has come.
@@ -24,8 +24,12 @@ def send_scenarios(
 
     Returns:
         ``decisions`` and ``delivered``, each by name.
+
+    Raises:
+        RunError: The mail provider failed; nobody is mailed while its suppressions cannot be read.
     """
     with as_only_writer(home, as_of) as at:
+        steps.pull_evidence(home, at)
         decisions = steps.plan_sends(home, at)
         delivered = steps.deliver_sends(home, at, is_confirmed=confirm)
     return {"decisions": decisions, "delivered": delivered}

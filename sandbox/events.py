@@ -50,7 +50,7 @@ def delivery_events(mail: Mail) -> list[Event]:
     the stand-in stops.
     """
     if mail.outcome == "dropped":
-        return [make_event(mail, "dropped", mail.accepted_at, reason="Bounced Address", status="5.0.0")]
+        return [make_event(mail, "dropped", mail.delivered_at, reason=mail.drop_reason, status="5.0.0")]
     processed = make_event(mail, "processed", mail.accepted_at)
     if mail.outcome == "bounce":
         refusal = {"type": "bounce", "reason": "550 5.1.1 no such user here", "status": "5.1.1"}

@@ -17,6 +17,11 @@ from typing import Any
 from sandbox.clock import iso
 from sandbox.events import delivery_events
 from sandbox.journal import Journal
+from sandbox.told import Told
+
+BOUNCED = "Bounced Address"
+QUOTA = "Recipient List over Package Quota"
+"""SendGrid's words for why it drops what it took: for what the address did before, or for what nobody could foresee."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ class Mail:
     delivered_at: datetime
     outcome: str
     """`delivered`, `bounce` or `dropped`: what becomes of it, decided by the address."""
+    drop_reason: str
+    from_email: str
     categories: tuple[str, ...]
     custom_args: Mapping[str, str]
     headers: Mapping[str, str] = field(repr=False)
@@ -65,17 +72,19 @@ class Mailbox:
     def __init__(self, home: Path) -> None:
         self.accepted = Journal(home / "sandbox" / "accepted.jsonl", is_durable=True)
         self.events = Journal(home / "sandbox" / "events.jsonl")
+        self.told = Told(self.events.path)
         self.mails: list[Mail] = []
         # Message ids must not come again after a restart, so the count goes on where the file ends.
         path = self.accepted.path
         self._count = path.read_bytes().count(b"\n") if path.exists() else 0
 
-    def accept(self, body: Mapping[str, Any], now: datetime) -> str:
+    def accept(self, body: Mapping[str, Any], now: datetime, *, is_dropped_later: bool = False) -> str:
         """Accepts a checked mail/send body: witness first, then the events, then memory.
 
         Args:
             body: The decoded body, free of problems.
             now: The instant of acceptance.
+            is_dropped_later: Whether the provider thinks better of it and drops every mail.
 
         Returns:
             The message id that the answer carries.
@@ -87,7 +96,7 @@ class Mailbox:
             custom_args = _merged(body, envelope, "custom_args")
             people = [*envelope["to"], *(envelope.get("cc") or []), *(envelope.get("bcc") or [])]
             for person in people:
-                outcome, delay_seconds = _fate(person["email"])
+                outcome, delay_seconds = ("dropped", 5) if is_dropped_later else _fate(person["email"])
                 mails.append(
                     Mail(
                         to=person["email"],
@@ -97,6 +106,8 @@ class Mailbox:
                         accepted_at=now,
                         delivered_at=now + timedelta(seconds=delay_seconds),
                         outcome=outcome,
+                        drop_reason=QUOTA if is_dropped_later else BOUNCED,
+                        from_email=(body.get("from") or {}).get("email", ""),
                         categories=tuple(body.get("categories") or []),
                         custom_args=custom_args,
                         headers=_merged(body, envelope, "headers"),

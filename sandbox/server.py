@@ -52,7 +52,8 @@ class StandIn:
         self.clock = clock or Clock()
         self.mailbox = Mailbox(home)
         desk = Desk(self.mailbox, self.clock, refused_key, rate_limit or RateLimit())
-        self.faults = desk.faults
+        self.faults = desk.gate.faults
+        self.logs = desk.logs
         config = uvicorn.Config(
             build_app(desk),
             http=_TellingProtocol,

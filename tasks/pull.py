@@ -190,7 +190,7 @@ def _pull(
             return LoadCounts()
         with open_warehouse(settings) as connection:
             check_instant(connection, "pull", as_of)
-            counts, plan = LoadCounts(), _plan(source, timezone)
+            counts, plan = LoadCounts(), load_plan(source, timezone)
             if spool.row_count:
                 counts += load_rows(connection, plan, spool.rows(), as_of)
             for rows in reader.in_place:
@@ -215,7 +215,8 @@ def _load_in_place(
         raise SourceError(plan.source, what, "write what is damaged anew; put it in place by renaming it") from error
 
 
-def _plan(source: Source, timezone: str) -> LoadPlan:
+def load_plan(source: Source, timezone: str) -> LoadPlan:
+    """How a source's rows are to be loaded."""
     return LoadPlan(
         source=source.name,
         into=source.into,

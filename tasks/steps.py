@@ -21,7 +21,7 @@ from prefect.context import FlowRunContext, TaskRunContext
 
 from rules.loader import load_rules
 from settings import load_settings
-from tasks import handoff, pull, send
+from tasks import evidence, handoff, pull, send
 from tasks.summary import cell, read_figures, to_markdown
 from warehouse.connection import check_instant, open_warehouse
 from warehouse.publish import publish
@@ -58,6 +58,13 @@ def tell(message: str) -> None:
 def pull_sources(home: Path | None, as_of: datetime) -> pull.PullReport:
     """Read what is new in every source into the facts."""
     return pull.pull_sources(load_settings(home), as_of, lambda source, rows: tell(f"{source}: {rows:,} rows read"))
+
+
+@step(name="ask the mail provider")
+def pull_evidence(home: Path | None, as_of: datetime) -> evidence.Evidence:
+    """Read who gets no more mail, and what became of unknown mails, from the mail provider. It retries by itself."""
+    settings = load_settings(home)
+    return evidence.pull_evidence(settings, load_rules(settings.rules), as_of, tell)
 
 
 @step(name="recompute leads", retries=1, retry_delay_seconds=5)

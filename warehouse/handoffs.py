@@ -353,7 +353,12 @@ def recover_notices(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of
         where
             state = 'unknown'
             and state_changed_at + $release_after < $as_of
-            and state_changed_at + $release_after < (select max(processed_at) from warehouse.send_outcomes)
+            and state_changed_at + $release_after < (
+                -- what its logs were asked for is no sign that the provider tells by itself
+                select max(processed_at)
+                from warehouse.send_outcomes
+                where send_id not in (select send_id from log_lookups where is_found)
+            )
         """,
         {"as_of": as_of, "release_after": timedelta(hours=rules.unknown_release_after_hours)},
     )

@@ -256,7 +256,8 @@ def apply_evidence(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of:
     Returns:
         (moved, released).
     """
-    moved = _count(connection.execute(query("record_outcomes")))
+    since = recomputed_at(connection, rules, as_of)
+    moved = _count(connection.execute(query("record_outcomes"), {"recomputed_at": since, "as_of": as_of}))
     released = _count(
         connection.execute(
             query("release_unknown"),

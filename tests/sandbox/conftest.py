@@ -52,6 +52,12 @@ class Sender:
     def post(self, **options: Any) -> httpx.Response:
         return self._client.post("/v3/mail/send", **options)
 
+    def post_logs(self, value: Any) -> httpx.Response:
+        return self._client.post("/v3/logs", json=value)
+
+    def request(self, method: str, path: str) -> httpx.Response:
+        return self._client.request(method, path)
+
     def get(self, path: str, **options: Any) -> httpx.Response:
         return self._client.get(path, **options)
 

@@ -1,5 +1,5 @@
--- Moves sends to what their provider has told of them since. Evidence also ends the state unknown, and holds back a
--- send that was about to be tried again.
+-- Moves sends to what their provider has told of them since, up to what has come in after the last recompute. Evidence
+-- also ends the state unknown, and holds back a send that was about to be tried again.
 update sends
 set
     state = told.state,
@@ -7,6 +7,37 @@ set
     sent_at = coalesce(sent_at, told.processed_at),
     state_changed_at = told.changed_at
 from (
+    with fresh as (
+        select
+            send_id,
+            min(occurred_at) filter (event_type in ('mail_processed', 'mail_deferred')) as processed_at,
+            min(occurred_at) filter (event_type in ('mail_delivered', 'mail_open', 'mail_click')) as delivered_at,
+            min(occurred_at) filter (event_type = 'mail_bounce') as bounced_at,
+            min(occurred_at) filter (event_type = 'mail_dropped') as dropped_at,
+        from warehouse.events
+        where
+            received_at >= $recomputed_at
+            and received_at <= $as_of
+            and occurred_at <= $as_of
+            and send_id is not null
+            and event_type in (
+                'mail_processed', 'mail_deferred', 'mail_delivered', 'mail_open', 'mail_click', 'mail_bounce',
+                'mail_dropped'
+            )
+        group by send_id
+    ),
+
+    known as (
+        select
+            send_id,
+            least(outcomes.processed_at, fresh.processed_at) as processed_at,
+            least(outcomes.delivered_at, fresh.delivered_at) as delivered_at,
+            least(outcomes.bounced_at, fresh.bounced_at) as bounced_at,
+            least(outcomes.dropped_at, fresh.dropped_at) as dropped_at,
+        from warehouse.send_outcomes as outcomes
+        full join fresh using (send_id)
+    )
+
     select
         send_id,
         case
@@ -22,7 +53,7 @@ from (
             processed_at
         ) as changed_at,
         coalesce(processed_at, delivered_at, bounced_at, dropped_at) as processed_at,
-    from warehouse.send_outcomes
+    from known
     where coalesce(bounced_at, dropped_at, delivered_at, processed_at) is not null
 ) as told
 where

@@ -6,8 +6,9 @@ Field names and event types are those of SendGrid's event webhook reference. No 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -45,32 +46,31 @@ def read_sendgrid_events(source: Source, filesystem: Any, path: str) -> Iterator
 
     An array that is spread over lines is read whole; a line that holds a whole array is not.
     """
+    with open_text(filesystem, path, source.encoding, source.name, newline="\n") as text:
+        items = _items(text)
+        while chunk := list(islice(items, BATCH_ROWS)):
+            yield event_batch(chunk, path)
+
+
+def event_batch(items: Iterable[tuple[int, object]], file: str | None = None) -> RawBatch:
+    """Return decoded events, each with the line it stands on, as rows; what is no event is set aside."""
     rows: list[tuple[object, ...]] = []
     texts: list[str] = []
     lines: list[int] = []
     rejects: list[Reject] = []
-
-    def batch() -> RawBatch:
-        values = zip(*rows, strict=True) if rows else ([] for _ in _NAMES)
-        columns = {name: text_array(list(column)) for name, column in zip(_NAMES, values, strict=True)}
-        return RawBatch(columns, list(lines), path, text_array(texts), list(rejects))
-
-    with open_text(filesystem, path, source.encoding, source.name, newline="\n") as text:
-        for line, item in _items(text):
-            if _is_of_a_test(item):
-                continue
-            row = _row(item)
-            if isinstance(row, str):
-                rejects.append(Reject(line, _shown(item), row))
-            else:
-                rows.append(row)
-                texts.append(orjson.dumps(item, option=orjson.OPT_SORT_KEYS).decode())
-                lines.append(line)
-            if len(rows) + len(rejects) >= BATCH_ROWS:
-                yield batch()
-                rows, texts, lines, rejects = [], [], [], []
-    if rows or rejects:
-        yield batch()
+    for line, item in items:
+        if _is_of_a_test(item):
+            continue
+        row = _row(item)
+        if isinstance(row, str):
+            rejects.append(Reject(line, _shown(item), row))
+        else:
+            rows.append(row)
+            texts.append(orjson.dumps(item, option=orjson.OPT_SORT_KEYS).decode())
+            lines.append(line)
+    values = zip(*rows, strict=True) if rows else ([] for _ in _NAMES)
+    columns = {name: text_array(list(column)) for name, column in zip(_NAMES, values, strict=True)}
+    return RawBatch(columns, lines, file, text_array(texts), rejects)
 
 
 def _items(text: io.TextIOWrapper) -> Iterator[tuple[int, object]]:

@@ -1,0 +1,422 @@
+"""What SendGrid knows and its events have not told: pulled over HTTP before anybody is mailed."""
+
+from __future__ import annotations
+
+import socket
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.daily_handoff_and_kpi import daily_handoff_and_kpi
+from flows.nurture_cycle import nurture_cycle
+from flows.send_scenarios import send_scenarios
+from rules.models import RuleSet
+from sandbox.sendgrid import Fault, RateLimit
+from tasks import evidence
+from tasks.clients import sendgrid_records
+from tasks.clients.sendgrid_records import RecordsError, SendGridRecords
+from tasks.errors import RunError
+from tasks.evidence import Evidence, pull_evidence
+from tasks.pull import pull_sources
+from tasks.send import deliver_sends, plan_sends
+from tests.company import SmallCompany
+from tests.facts import START, add_consent, add_event, add_lead, at
+from tests.rule_sets import DOWNLOAD, rule_set, step
+from tests.world import World, stand_in
+from warehouse.connection import open_ledger
+
+THANKS = step("thanks", DOWNLOAD, segment="everyone")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with stand_in(tmp_path) as server:
+        yield World(tmp_path, server)
+
+
+def rules(*steps: Any) -> RuleSet:
+    return rule_set(steps=steps or (THANKS,), active_from=START)
+
+
+def lead(world: World, name: str, when: datetime) -> str:
+    """Someone who may be mailed and has just downloaded something."""
+    email = f"{name}@example.com"
+
+    def add(connection):
+        add_lead(connection, email)
+        add_consent(connection, email)
+        add_event(connection, "document_download", when, email=email, asset="guide")
+
+    world.facts(add)
+    return email
+
+
+def ask(world: World, when: datetime, tell: Any = None) -> Evidence:
+    world.clock(when)
+    return pull_evidence(world.settings, rules(), when, tell)
+
+
+def decide(world: World, when: datetime) -> None:
+    """What a run does with evidence before it decides; the last recompute is good enough for that."""
+    plan_sends(world.settings, rules(), when)
+
+
+def states(world: World) -> list[tuple[Any, ...]]:
+    return world.ledger("select email, state from sends order by all")
+
+
+def test_every_page_is_read_once_and_a_second_run_adds_nothing(world: World) -> None:
+    told = world.stand_in.mailbox.told
+    told.add("bounces", [f"gone{number}@example.com" for number in range(1_203)], at(1))
+    told.add("spam_reports", ["angry@example.com"], at(2))
+    told.add("invalid_emails", ["nowhere@example.com", "no address"], at(3))
+    told.add("unsubscribes", ["Leaver@Example.com"], at(4))
+    told.add("blocks", ["busy@example.com"], at(4))
+    told.add_to_group(7, ["leaver@example.com", "grouped@example.com"], at(4, hours=1))
+    assert ask(world, at(5)) == Evidence(suppressions_read=1_209, suppressions_new=1_208)
+    assert world.warehouse(
+        "select blocks, reason, count(*), min(occurred_at), count(distinct received_at) from suppression_records"
+        " where source = 'sendgrid' group by all order by all"
+    ) == [
+        ("all", "hard_bounce", 1_203, at(1), 1),
+        ("all", "invalid_address", 1, at(3), 1),
+        ("all", "spam_report", 1, at(2), 1),
+        ("marketing", "opt_out", 3, at(4), 1),
+    ]
+    assert world.warehouse(
+        "select email from suppression_records where email like 'leaver%' or email like 'busy%'"
+    ) == [
+        ("leaver@example.com",),
+        ("leaver@example.com",),
+    ]
+    assert ask(world, at(5)).suppressions_new == 0
+    told.add("bounces", ["late@example.com"], at(1) - timedelta(hours=20))
+    told.add("bounces", ["too-late@example.com"], at(1) - timedelta(days=3))
+    again = ask(world, at(6))
+    assert again.suppressions_new == 1
+    assert world.warehouse("select count(*) from suppression_records where email = 'late@example.com'") == [(1,)]
+    assert world.warehouse("select count(*) from quarantine where source = 'sendgrid'") == [(1,)]
+
+
+def test_a_run_that_dies_between_the_lists_has_taken_none_and_the_next_takes_all(world: World) -> None:
+    world.stand_in.mailbox.told.add("bounces", ["gone@example.com"], at(1))
+    world.stand_in.mailbox.told.add("unsubscribes", ["leaver@example.com"], at(1))
+    world.stand_in.faults.set([Fault("status", status=400, path="/v3/suppression/unsubscribes")])
+    with pytest.raises(RecordsError, match="suppression/unsubscribes were read: it does not understand"):
+        ask(world, at(2))
+    assert world.warehouse("select count(*) from suppression_records") == [(0,)]
+    assert ask(world, at(2)).suppressions_new == 2
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize(
+    ("path", "permission"), [("/v3/suppression", "suppression.read"), ("/v3/asm", "asm.groups.read")]
+)
+def test_a_key_that_may_not_read_them_is_refused_with_the_permission_it_lacks(
+    world: World, status: int, path: str, permission: str
+) -> None:
+    world.stand_in.faults.set([Fault("status", status=status, path=path)])
+    with pytest.raises(RecordsError, match=f"answered {status}.*{permission}") as failure:
+        ask(world, at(1))
+    assert failure.value.is_refused
+    assert "SG.test" not in str(failure.value)
+
+
+def test_what_passes_is_waited_for_and_what_does_not_is_an_error(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.stand_in.mailbox.told.add("bounces", ["gone@example.com"], at(1))
+    world.stand_in.faults.set(
+        [
+            Fault("status", status=429, headers={"X-RateLimit-Reset": "0.1"}, times=2, path="/v3/suppression/bounces"),
+            Fault("status", status=503, path="/v3/suppression/spam_reports"),
+            Fault("reset_before", path="/v3/suppression/unsubscribes"),
+            Fault("reset_after", path="/v3/asm"),
+        ]
+    )
+    assert ask(world, at(2)).suppressions_new == 1
+    world.stand_in.faults.set([Fault("status", status=500, times=3, path="/v3/suppression")])
+    with pytest.raises(RecordsError, match="answered 500"):
+        ask(world, at(2))
+    world.stand_in.faults.set([Fault("hang", seconds=30, times=3, path="/v3/suppression")])
+    slow = world.settings.model_copy(update={"sendgrid_timeout_seconds": 0.1})
+    with pytest.raises(RecordsError, match="could not be reached"):
+        pull_evidence(slow, rules(), at(2))
+    world.stand_in.faults.set([])
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(RecordsError, match="could not be reached"):
+        SendGridRecords(f"http://127.0.0.1:{port}", "SG.test", 1).suppressions("bounces", None)
+
+
+def test_pages_that_are_all_alike_are_an_error_and_no_endless_loop(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = SendGridRecords(world.stand_in.url, "SG.test", 5)
+    page = [{"email": f"a{number}@example.com", "created": 1} for number in range(sendgrid_records.PAGE_SIZE)]
+    monkeypatch.setattr(client, "_ask", lambda *_, **__: page)
+    with pytest.raises(RecordsError, match="alike"):
+        client.suppressions("bounces", None)
+    monkeypatch.setattr(client, "_ask", lambda *_, **__: {"result": "a proxy's"})
+    with pytest.raises(RecordsError, match="something else"):
+        client.suppressions("bounces", None)
+
+
+def test_nothing_is_asked_where_nobody_could_be_mailed(world: World) -> None:
+    world.stand_in.faults.set([Fault("status", status=403, times=50, path="/v3/")])
+    far = world.settings.model_copy(update={"sendgrid_host": "https://api.sendgrid.com"})
+    assert far.effective_delivery == "off"
+    assert pull_evidence(far, rules(), at(1)) == Evidence()
+    live = far.model_copy(update={"delivery": "live"})
+    assert pull_evidence(live, rules(), at(1)) == Evidence(), "an instant long past: nobody is mailed for it"
+    no_key = live.model_copy(update={"sendgrid_api_key": None})
+    assert pull_evidence(no_key, rules(), datetime.now(UTC)) == Evidence()
+
+
+def test_a_suppression_pulled_right_before_delivery_cancels_in_that_run(world: World) -> None:
+    for name in ("stays", "leaves", "bounced"):
+        lead(world, name, at(1))
+    world.clock(at(1))
+    world.recompute(rules(), at(1))
+    assert plan_sends(world.settings, rules(), at(1)) == {"sent": 3}
+    world.stand_in.mailbox.told.add_to_group(3, ["leaves@example.com"], at(1))
+    world.stand_in.mailbox.told.add("bounces", ["BOUNCED@example.com"], at(0.5))
+    assert ask(world, at(1)).suppressions_new == 2
+    deliver_sends(world.settings, rules(), at(1))
+    assert [mail["to"] for mail in world.accepted()] == ["stays@example.com"]
+    assert world.ledger("select email, state, state_reason from sends where state = 'cancelled' order by all") == [
+        ("bounced@example.com", "cancelled", "opted_out"),
+        ("leaves@example.com", "cancelled", "opted_out"),
+    ]
+    world.recompute(rules(), at(1.5))
+    assert world.warehouse("select reason from lead_suppressions order by all") == [("hard_bounce",), ("opt_out",)]
+
+
+def test_an_unknown_send_is_resolved_by_the_logs_and_never_goes_again(world: World) -> None:
+    for name in ("a", "bounce-b", "drop-c"):
+        lead(world, name, at(1))
+    world.stand_in.faults.set([Fault("reset_after")])
+    world.send(rules(), at(1))
+    assert {state for _, state in states(world)} == {"unknown"}
+    told: list[str] = []
+    asked = ask(world, at(1, hours=1), told.append)
+    assert (asked.sends_asked, asked.sends_found) == (3, 3)
+    assert told == [
+        "SendGrid's suppressions: 2 new",
+        "SendGrid's logs: 3 of 3 unknown mails found",
+    ]
+    # even before the next recompute
+    decide(world, at(1, hours=1))
+    assert states(world) == [
+        ("a@example.com", "delivered"),
+        ("bounce-b@example.com", "bounced"),
+        ("drop-c@example.com", "dropped"),
+    ]
+    world.send(rules(), at(3))
+    assert len(world.accepted()) == 3
+    assert ask(world, at(3)).sends_asked == 0
+
+
+def test_the_logs_and_the_webhook_tell_one_event(world: World) -> None:
+    lead(world, "a", at(1))
+    world.stand_in.faults.set([Fault("reset_after")])
+    world.send(rules(), at(1))
+    ask(world, at(1, hours=1))
+    archive = world.home / "archive.yaml"
+    archive.write_text(
+        f"sources: [{{name: archive, kind: file, path: {world.home}/sandbox/events.jsonl, format: sendgrid_events, "
+        "into: events}]\n"
+    )
+    pulling = world.settings.model_copy(update={"sources": archive})
+    (report,) = pull_sources(pulling, at(2), fields=rules().fields).sources
+    assert (report.error, report.counts.rows_loaded, report.counts.rows_known) == (None, 0, 2)
+    ((send_id,),) = world.ledger("select send_id from sends")
+    assert world.warehouse(
+        "select event_type, source, send_id, email from events where source != 'web' and source != 'ledger' order by all"
+    ) == [
+        ("mail_delivered", "sendgrid_logs", send_id, "a@example.com"),
+        ("mail_processed", "sendgrid_logs", send_id, "a@example.com"),
+    ]
+
+
+def test_logs_that_know_a_mail_without_its_events_are_evidence_enough(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lead(world, "a", at(1))
+    world.stand_in.faults.set([Fault("reset_after")])
+    world.send(rules(), at(1))
+    shown = SendGridRecords.message
+
+    def bare(self: SendGridRecords, sg_message_id: str) -> dict[str, Any] | None:
+        return {
+            **(shown(self, sg_message_id) or {}),
+            "events": [{"event": "received", "sg_event_id": "x", "timestamp": 1}],
+        }
+
+    monkeypatch.setattr(SendGridRecords, "message", bare)
+    ask(world, at(1, hours=1))
+    decide(world, at(1, hours=1))
+    assert states(world) == [("a@example.com", "accepted")]
+    assert world.ledger("select sent_at from sends") == [(at(1),)]
+
+
+def silent_world(world: World, *, with_witnesses: bool = True) -> None:
+    """One mail was never taken; others were, before it and two days after."""
+    world.stand_in.faults.set([])
+    if with_witnesses:
+        lead(world, "before", at(0.5))
+        world.send(rules(), at(0.5))
+    lead(world, "lost", at(1))
+    world.stand_in.faults.set([Fault("reset_before")])
+    world.send(rules(), at(1))
+    assert ("lost@example.com", "unknown") in states(world)
+
+
+def test_logs_that_do_not_know_a_send_release_it_only_after_its_grace_and_once_they_prove_themselves(
+    world: World,
+) -> None:
+    silent_world(world)
+    assert ask(world, at(1, hours=1)).sends_asked == 1
+    assert ask(world, at(1, hours=1.5)).sends_asked == 0, "left alone for an hour"
+    ask(world, at(2))
+    decide(world, at(2))
+    assert ("lost@example.com", "unknown") in states(world), "its grace period is not over"
+    ask(world, at(2.2))
+    decide(world, at(2.2))
+    assert ("lost@example.com", "unknown") in states(world), "they know no mail from after its grace period"
+    lead(world, "after", at(2.3))
+    world.send(rules(), at(2.3))
+    assert world.warehouse("select count(*) from send_outcomes") == [(0,)], "no webhook at all"
+    world.stand_in.logs.lag = timedelta(hours=12)
+    ask(world, at(2.4))
+    decide(world, at(2.4))
+    assert ("lost@example.com", "unknown") in states(world), "they lag behind"
+    world.stand_in.logs.lag = timedelta()
+    ask(world, at(2.5))
+    world.send(rules(), at(2.5))
+    assert ("lost@example.com", "accepted") in states(world)
+    assert [mail["to"] for mail in world.accepted()].count("lost@example.com") == 1
+
+
+def test_logs_of_another_account_prove_nothing(world: World, tmp_path: Path) -> None:
+    silent_world(world)
+    with stand_in(tmp_path / "other") as other:
+        changed = World(world.home, other)
+        lead(changed, "after", at(2.3))
+        changed.send(rules(), at(2.3))
+        assert ("after@example.com", "accepted") in states(world)
+        other.clock.set(at(2.4))
+        assert pull_evidence(changed.settings, rules(), at(2.4)).sends_asked == 1
+    decide(world, at(2.4))
+    assert ("lost@example.com", "unknown") in states(world)
+
+
+def test_a_send_that_the_logs_find_late_is_not_released_by_an_earlier_silence(world: World) -> None:
+    lead(world, "taken", at(1))
+    world.stand_in.faults.set([Fault("reset_after")])
+    world.send(rules(), at(1))
+    world.stand_in.logs.lag = timedelta(hours=2)
+    assert ask(world, at(1, hours=1)) == Evidence(sends_asked=1)
+    assert ask(world, at(2.4)).sends_found == 1
+    decide(world, at(2.4))
+    assert states(world) == [("taken@example.com", "delivered")]
+    assert len(world.accepted()) == 1
+
+
+def test_what_the_logs_told_is_no_sign_that_events_come_in_by_themselves(world: World) -> None:
+    silent_world(world, with_witnesses=False)
+    lead(world, "found", at(2.5))
+    world.stand_in.faults.set([Fault("reset_after")])
+    world.send(rules(), at(2.5))
+    ask(world, at(2.6))
+    world.send(rules(), at(2.7))
+    assert states(world) == [("found@example.com", "delivered"), ("lost@example.com", "unknown")]
+
+
+def test_logs_that_cannot_be_read_are_told_and_stop_nobody(world: World) -> None:
+    silent_world(world)
+    world.stand_in.faults.set([Fault("status", status=403, path="/v3/logs")])
+    told: list[str] = []
+    assert ask(world, at(1, hours=1), told.append) == Evidence()
+    assert len(told) == 1
+    assert "email_activity.read" in told[0]
+    assert world.ledger("select count(*) from log_lookups") == [(0,)]
+
+
+def test_what_a_run_that_died_left_behind_is_asked_for_by_the_next(world: World) -> None:
+    lead(world, "a", at(1))
+    world.stand_in.faults.set([Fault("reset_after")])
+    world.send(rules(), at(1))
+    with open_ledger(world.settings) as ledger:
+        ledger.execute("update sends set state = 'sending'")
+        ledger.execute("update attempts set outcome = 'sending'")
+    assert ask(world, at(1, hours=1)) == Evidence(sends_asked=1, sends_found=1)
+
+
+def test_no_address_stands_in_a_url(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    urls: list[str] = []
+    opened = urllib.request.OpenerDirector.open
+
+    def note(self: Any, request: Any, *args: Any, **options: Any) -> Any:
+        urls.append(request.full_url)
+        return opened(self, request, *args, **options)
+
+    monkeypatch.setattr(urllib.request.OpenerDirector, "open", note)
+    lead(world, "a", at(1))
+    world.stand_in.faults.set([Fault("reset_after")])
+    world.send(rules(), at(1))
+    ask(world, at(1, hours=1))
+    paths = {url.removeprefix(world.stand_in.url).partition("?")[0] for url in urls}
+    assert {"/v3/suppression/bounces", "/v3/asm/suppressions", "/v3/logs"} <= paths
+    assert not any("@" in url or "%40" in url or "example.com" in url for url in urls)
+
+
+def test_many_unknown_sends_are_looked_for_a_part_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "MOST_LOOKUPS", 2)
+    for name in ("a", "b", "c"):
+        lead(world, name, at(1))
+    world.stand_in.faults.set([Fault("reset_after")])
+    world.send(rules(), at(1))
+    assert [ask(world, at(1, hours=1)).sends_found for _ in range(3)] == [2, 1, 0]
+
+
+@pytest.fixture
+def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[SmallCompany, Any]]:
+    """A company with one lead to be mailed, and its provider."""
+    made = SmallCompany(tmp_path / "home", active_from=START)
+    mail = made.contact("ichiro", START)
+    made.event("consultation_request", mail, at(1, hours=2))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "false")
+    with stand_in(made.home) as server:
+        server.clock.set(at(1, hours=3))
+        for name, value in made.environment(server).items():
+            monkeypatch.setenv(name, value)
+        yield made, server
+
+
+def test_the_flows_mail_nobody_while_suppressions_are_silent_and_do_the_rest(company: Any) -> None:
+    made, server = company
+    server.faults.set([Fault("status", status=403, times=9, path="/v3/suppression")])
+    with pytest.raises(RunError, match=r"suppression\.read"):
+        nurture_cycle.fn(as_of=at(1, hours=3))
+    assert (made.home / "sfa.db").exists(), "sales hears of its leads all the same"
+    with pytest.raises(RunError, match=r"suppression\.read"):
+        send_scenarios.fn(as_of=at(1, hours=3))
+    with pytest.raises(RunError, match=r"suppression\.read"):
+        daily_handoff_and_kpi.fn(as_of=at(1, hours=3))
+    assert (made.home / "kpi.duckdb").exists(), "the figures are published all the same"
+    assert [mail for mail in server.mailbox.mails if mail.to == "ichiro@example.com"] == []
+    server.mailbox.told.add("bounces", ["ichiro@example.com"], at(1))
+    server.faults.set([])
+    result = nurture_cycle.fn(as_of=at(1, hours=4))
+    assert result["decisions"] == {"suppressed": 1}
+
+
+def test_the_rate_limit_of_reading_is_obeyed(tmp_path: Path) -> None:
+    with stand_in(tmp_path, rate_limit=RateLimit(requests=1, seconds=0.6)) as server:
+        world = World(tmp_path, server)
+        server.mailbox.told.add("bounces", [f"gone{number}@example.com" for number in range(501)], at(1))
+        assert ask(world, at(2)).suppressions_new == 501
