@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from warehouse.sending import query
+from warehouse.statements import query
 
 AGAIN_AFTER = timedelta(hours=1)
 """How long a send is left alone that the logs did not know."""
