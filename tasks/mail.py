@@ -10,16 +10,15 @@ import html
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
-from itsdangerous import Signer, URLSafeSerializer, want_bytes
 from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
 from rules.models import Field, Sender, Step, Template
-from warehouse.sending import Claim
+from tasks.tokens import text_signer
+from warehouse.claims import Claim
 
 MAX_PERSONALIZATIONS = 1_000
 _CONTROL = re.compile(r"[\r\n\x00-\x1f\x7f]+")
@@ -27,22 +26,10 @@ _CONTROL = re.compile(r"[\r\n\x00-\x1f\x7f]+")
 Values = Mapping[str, str]
 
 
-@lru_cache(maxsize=8)
-def _derived_key(secret_key: bytes, salt: bytes) -> bytes:
-    return Signer(secret_key, salt=salt).derive_key()
-
-
-class _Signer(Signer):
-    """Derives its key once and not for every signature; what it signs is the same."""
-
-    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
-        return _derived_key(self.secret_key if secret_key is None else want_bytes(secret_key), self.salt)
-
-
 def opt_out_link(public_url: str, secret_key: str) -> Callable[[str], str]:
     """Returns what makes a send's opt-out link: a signed token that names the send and no person."""
-    signer = URLSafeSerializer(secret_key, salt="unsubscribe", signer=_Signer)
-    return lambda send_id: f"{public_url}/u/{signer.dumps(send_id)}"
+    sign = text_signer(secret_key, "unsubscribe")
+    return lambda send_id: f"{public_url}/u/{sign(send_id)}"
 
 
 def shown_fields(templates: Sequence[Template], fields: Sequence[Field]) -> list[Field]:
@@ -96,9 +83,9 @@ def build_payload(
         link = link_for(claim.send_id)
         substitutions = {link_tag: link}
         for field in shown:
-            value = show(field, claim.lead.get(field.id))
-            substitutions[text_tags[field.id]] = one_line(value)
-            substitutions[html_tags[field.id]] = html.escape(one_line(value))
+            value = one_line(show(field, claim.lead.get(field.id)))
+            substitutions[text_tags[field.id]] = value
+            substitutions[html_tags[field.id]] = value if value.isalnum() else html.escape(value)
         made: dict[str, Any] = {
             "to": [{"email": claim.email}],
             "substitutions": substitutions,
@@ -138,4 +125,4 @@ def show(field: Field, value: Any) -> str:
 
 def one_line(text: str) -> str:
     """Without line breaks and control characters, so that no value can begin a header or a line of its own."""
-    return _CONTROL.sub(" ", text).strip()
+    return (text if text.isprintable() else _CONTROL.sub(" ", text)).strip()

@@ -1,6 +1,6 @@
--- One row per planned send of a batch, with what its mail shows and the reason, if any, why it may no longer go.
+-- One row per planned send of a page, with what its mail shows and the reason, if any, why it may no longer go.
 -- key: send_id
--- from: sends, holdout, lead_aliases, lead_identities, leads, rule_steps, segment_members, suppression_records,
+-- from: page, sends, holdout, lead_aliases, lead_identities, leads, rule_steps, segment_members, suppression_records,
 --       consent_records, events
 -- A send may have waited since it was decided: stage, segment and step are looked at again. Suppression stands here
 -- again because facts may have come in since. What the last recompute saw is in leads; facts of its instant or later
@@ -62,15 +62,14 @@ held_out as (
 
 batch as (
     select
-        sends.send_id,
-        sends.scenario,
-        sends.step,
-        sends.occurrence,
-        sends.email,
+        page.send_id,
+        page.scenario,
+        page.step,
+        page.occurrence,
+        page.email,
         aliases.lead_id,
-    from sends
-    left join warehouse.lead_aliases as aliases on sends.lead_id = aliases.alias_lead_id
-    where sends.state = 'planned' and sends.send_id in (select unnest($send_ids))
+    from page
+    left join warehouse.lead_aliases as aliases on page.lead_id = aliases.alias_lead_id
 ),
 
 of_the_same as (
@@ -106,8 +105,12 @@ twins as (
 )
 
 select
+    sends.position,
     sends.send_id,
+    sends.scenario,
+    sends.step,
     sends.email,
+    sends.batch,
     case
         when rule_steps.step is null or not rule_steps.is_enabled then 'step_removed'
         when coalesce(sends.expires_at, sends.due_at + $expires_after) < $as_of then 'expired'
@@ -140,9 +143,7 @@ select
         ) then 'exited'
     end as stop_reason,
     leads as lead,
-from sends
+from page as sends
 left join warehouse.lead_aliases as aliases on sends.lead_id = aliases.alias_lead_id
 left join warehouse.leads on aliases.lead_id = leads.lead_id
 left join warehouse.rule_steps on sends.scenario = rule_steps.scenario and sends.step = rule_steps.step
-where sends.state = 'planned' and sends.send_id in (select unnest($send_ids))
-order by sends.send_id

@@ -1,0 +1,109 @@
+"""Requests as the ledger knows them: noted before they leave, finished after, and then settled with their sends.
+
+A send is claimed, and stands so while the request that carries it leaves and comes back; what became of it is in the
+request's one row, committed before the same sends ride again. Settling moves the sends of many requests at once. A run
+that died in between is settled by the next: only what was under way at that moment is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import duckdb
+
+from warehouse.sending import count_of, query
+
+Outcome = Literal["accepted", "rejected", "not_sent", "unknown"]
+
+
+@dataclass(frozen=True)
+class Started:
+    """A request about to leave."""
+
+    attempt_id: str
+    send_ids: Sequence[str]
+    payload_hash: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What became of a request.
+
+    ``outcome``: ``accepted``: all its sends; ``rejected``: those in ``rejected``, the others are as before;
+    ``not_sent``: all are as before; ``unknown``: all may have gone. ``message`` is what the provider said, without
+    addresses; ``message_id`` its id of the request.
+    """
+
+    attempt_id: str
+    outcome: Outcome
+    http_status: int | None = None
+    message: str | None = None
+    message_id: str | None = None
+    rejected: Sequence[str] = ()
+
+
+def start_attempts(connection: duckdb.DuckDBPyConnection, started: Sequence[Started], as_of: datetime) -> None:
+    """Note requests before they leave."""
+    connection.execute(
+        """
+        insert into attempts by name
+        select
+            unnest($ids) as attempt_id, $as_of as started_at, unnest($sends) as send_ids, len(send_ids) as mails,
+            unnest($hashes) as payload_hash, 'sending' as outcome
+        """,
+        {
+            "as_of": as_of,
+            "ids": [one.attempt_id for one in started],
+            "sends": [list(one.send_ids) for one in started],
+            "hashes": [one.payload_hash for one in started],
+        },
+    )
+
+
+def finish_attempts(connection: duckdb.DuckDBPyConnection, finished: Sequence[Finished], as_of: datetime) -> None:
+    """Record what became of requests, and of the sends they were rejected for."""
+    for one in finished:
+        connection.execute(
+            "update attempts set outcome = ?, finished_at = ?, http_status = ?, message = ?, message_id = ?"
+            " where attempt_id = ?",
+            [one.outcome, as_of, one.http_status, one.message, one.message_id, one.attempt_id],
+        )
+        if one.rejected:
+            connection.execute(
+                "update sends set state = 'rejected', state_reason = ?, attempt_id = ?, state_changed_at = ?"
+                " where state = 'claimed' and send_id in (select unnest(?))",
+                [one.message, one.attempt_id, as_of, list(one.rejected)],
+            )
+
+
+def settle(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
+    """Move claimed sends to what became of their requests; those that ride in one still under way stay."""
+    connection.execute(query("settle_sends"), {"as_of": as_of})
+    connection.execute("update attempts set settled_at = ? where settled_at is null and outcome != 'sending'", [as_of])
+
+
+def recover(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> int:
+    """After a run that died: what it had handed to a request may have left, so its state is unknown.
+
+    Only while no other run delivers. Returns how many sends became unknown.
+    """
+    lost = "the run ended before the answer"
+    connection.execute(
+        "update attempts set outcome = 'unknown', finished_at = ?, message = ? where outcome = 'sending'", [as_of, lost]
+    )
+    # as earlier versions left them
+    before = count_of(
+        connection.execute(
+            "update sends set state = 'unknown', state_reason = ?, state_changed_at = ? where state = 'sending'",
+            [lost, as_of],
+        )
+    )
+    ((unknown,),) = connection.execute(
+        "select count(*) from (select unnest(send_ids) as send_id from attempts where settled_at is null"
+        " and outcome = 'unknown') inner join sends using (send_id) where sends.state = 'claimed'"
+    ).fetchall()
+    settle(connection, as_of)
+    return before + int(unknown)

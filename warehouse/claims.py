@@ -1,0 +1,180 @@
+"""What may leave now: planned sends are looked at once more, page by page, and claimed in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from rules.models import RuleSet
+from warehouse.openings import make_openings
+from warehouse.sending import count_of, query, recomputed_at
+
+
+class Claim(NamedTuple):
+    """One send whose request is about to leave: its id, its address, and the lead's fields for the mail."""
+
+    send_id: str
+    email: str
+    lead: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sends of one step that ride in one request."""
+
+    scenario: str
+    step: str
+    claims: tuple[Claim, ...]
+
+    @property
+    def ids(self) -> list[str]:
+        """Their send ids, in order."""
+        return [claim.send_id for claim in self.claims]
+
+    def only(self, claims: Sequence[Claim]) -> Batch:
+        """The same with fewer sends."""
+        return Batch(self.scenario, self.step, tuple(claims))
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a look claimed, and how many it gave up; ``after``: where the next page begins, if there may be one."""
+
+    batches: list[Batch]
+    cancelled: int
+    after: int | None
+
+
+@dataclass(frozen=True)
+class Claims:
+    """How to look.
+
+    Args:
+        rules: The rule set the warehouse was recomputed with.
+        as_of: The instant of the run.
+        timezone: The business time zone.
+        allowlist: Addresses and ``@domains`` that may be mailed; None for everyone.
+        fields: The lead's fields that mails show; ids of the rule set.
+        batch_size: Sends a request holds at most.
+        page_size: Sends looked at together: the look costs more than each of them.
+
+    Each method takes the ledger, with the warehouse attached, in the caller's transaction.
+    """
+
+    rules: RuleSet
+    as_of: datetime
+    timezone: str
+    allowlist: Sequence[str] | None
+    fields: Sequence[str]
+    batch_size: int
+    page_size: int
+
+    def waiting(self, connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+        """How many sends may go now, by category."""
+        statement, values = self._sendable(connection, None)
+        return dict(
+            connection.execute(f"select category, count(*) from ({statement}) group by category", values).fetchall()
+        )
+
+    def next_page(
+        self, connection: duckdb.DuckDBPyConnection, after: int | None = None, category: str | None = None
+    ) -> Page:
+        """Claim the next sends that may go, in the order in which they were planned.
+
+        Args:
+            connection: The ledger.
+            after: As the page before told.
+            category: Only those of this one.
+        """
+        statement, values = self._sendable(connection, category)
+        connection.execute(
+            f"create or replace temp table next_sends as from ({statement})"
+            " where position > $after order by position limit $page_size",
+            {**values, "after": -1 if after is None else after, "page_size": self.page_size},
+        )
+        connection.execute(f"create or replace temp table page as {query('page')}", {"batch_size": self.batch_size})
+        row = connection.execute("select max(position), count(*) from page").fetchone()
+        assert row is not None
+        batches, cancelled = self._look(connection)
+        return Page(batches, cancelled, row[0] if row[1] == self.page_size else None)
+
+    def look_again(self, connection: duckdb.DuckDBPyConnection, batches: Sequence[Sequence[str]]) -> Page:
+        """Claim those of these batches of planned sends that still may go, as the same batches."""
+        rows = [(send_id, number) for number, ids in enumerate(batches) for send_id in ids]
+        given = pa.table({"send_id": [row[0] for row in rows], "batch": [row[1] for row in rows]})
+        connection.register("given_rows", given)
+        connection.execute(
+            "create or replace temp table page as select sends.rowid as position, sends.*, given_rows.batch"
+            " from sends inner join given_rows on sends.send_id = given_rows.send_id where sends.state = 'planned'"
+        )
+        connection.unregister("given_rows")
+        claimed, cancelled = self._look(connection)
+        return Page(claimed, cancelled, None)
+
+    def _sendable(self, connection: duckdb.DuckDBPyConnection, category: str | None) -> tuple[str, dict[str, object]]:
+        """The statement that selects what may go, and its values."""
+        make_openings(connection, self.rules.delivery, self.timezone, self.as_of, self.as_of)
+        values = {
+            "as_of": self.as_of,
+            "timezone": self.timezone,
+            "time_zone_field": self.rules.delivery.time_zone_field,
+        }
+        connection.execute(f"create or replace temp table held_sends as {query('held_sends')}", values)
+        allowlist = None if self.allowlist is None else list(self.allowlist)
+        return query("sendable"), {"category": category, "allowlist": allowlist}
+
+    def _look(self, connection: duckdb.DuckDBPyConnection) -> tuple[list[Batch], int]:
+        """Claim or cancel every send of the page. Returns what was claimed, and how many were not."""
+        shown = ", ".join(f"leads.{field}" for field in self.fields) or "null"  # plain names, as rules are checked
+        connection.execute(
+            f"create or replace temp table looked as {query('claim').replace('leads as lead', shown)}",
+            {
+                "as_of": self.as_of,
+                "expires_after": timedelta(hours=self.rules.expires_after_hours),
+                "recomputed_at": recomputed_at(connection, self.rules, self.as_of),
+            },
+        )
+        connection.execute(
+            """
+            update sends
+            set
+                state = case when looked.stop_reason is null then 'claimed' else 'cancelled' end,
+                state_reason = looked.stop_reason,
+                state_changed_at = $as_of
+            from looked
+            where sends.rowid = looked.position
+            """,
+            {"as_of": self.as_of},
+        )
+        rows = connection.execute(
+            "select batch, scenario, step, send_id, email, * exclude (position, send_id, scenario, step, email, batch,"
+            " stop_reason) from looked where stop_reason is null order by batch, position"
+        ).fetchall()
+        batches = []
+        for (_, scenario, step), of_one in groupby(rows, key=lambda row: row[:3]):
+            claims = tuple(Claim(row[3], row[4], dict(zip(self.fields, row[5:], strict=False))) for row in of_one)
+            batches.append(Batch(scenario, step, claims))
+        ((looked,),) = connection.execute("select count(*) from looked").fetchall()
+        return batches, looked - len(rows)
+
+
+def cancel_expired(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> int:
+    """Give up planned sends for which it is too late. Returns how many."""
+    return count_of(
+        connection.execute(
+            "update sends set state = 'cancelled', state_reason = 'expired', state_changed_at = $as_of"
+            " where state = 'planned' and coalesce(expires_at, due_at + $expires_after) < $as_of",
+            {"as_of": as_of, "expires_after": timedelta(hours=rules.expires_after_hours)},
+        )
+    )
+
+
+def paused_scenarios(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The scenarios that do not send; ``*`` is all."""
+    return {scenario for (scenario,) in connection.execute("select scenario from pauses").fetchall()}
