@@ -180,7 +180,7 @@ class Delivery:
 
     def _start(self) -> list[_Request]:
         """Note what became of the last requests, and the next ones before they leave."""
-        with open_ledger(self._settings) as ledger:
+        with open_ledger(self._settings, is_brief=True) as ledger:
             finish_attempts(ledger, self._finished, self._as_of)
             if paused := paused_scenarios(ledger):
                 self._ready = deque(one for one in self._ready if paused.isdisjoint({"*", one.batch.scenario}))

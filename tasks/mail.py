@@ -10,8 +10,10 @@ import html
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
+import jinja2
 from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
@@ -37,6 +39,13 @@ def shown_fields(templates: Sequence[Template], fields: Sequence[Field]) -> list
     text = "\n".join(part for template in templates for part in (template.subject, template.text, template.html))
     mentioned = set(re.findall(r"\blead\.(\w+)", text))
     return [field for field in fields if field.id in mentioned and not field.system]
+
+
+@lru_cache(maxsize=512)
+def _compiled(text: str, *, is_html: bool = False) -> jinja2.Template:
+    """A template, compiled once and not for every thousand mails."""
+    environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=is_html)
+    return environment.from_string(text)
 
 
 def build_payload(
@@ -65,8 +74,6 @@ def build_payload(
     html_tags = {field.id: f"[h-{nonce}-{field.id}]" for field in fields}
     link_tag = f"[l-{nonce}]"
     shared = {"step": {"subject": step.subject or step.label}, "sender": sender.model_dump()}
-    plain = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
-    rich = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=True)
     text_context = {**shared, "lead": text_tags, "unsubscribe_url": link_tag}
     html_context = {
         **shared,
@@ -74,18 +81,22 @@ def build_payload(
         "lead": {name: Markup(tag) for name, tag in html_tags.items()},  # noqa: S704
         "unsubscribe_url": Markup(link_tag),  # noqa: S704
     }
-    subject = one_line(plain.from_string(template.subject).render(text_context))
-    text = plain.from_string(template.text).render(text_context)
-    body = rich.from_string(template.html).render(html_context)
-    shown = [field for field in fields if text_tags[field.id] in subject + text or html_tags[field.id] in body]
+    subject = one_line(_compiled(template.subject).render(text_context))
+    text = _compiled(template.text).render(text_context)
+    body = _compiled(template.html, is_html=True).render(html_context)
+    shown = [
+        (field, field.id, text_tags[field.id], html_tags[field.id])
+        for field in fields
+        if text_tags[field.id] in subject + text or html_tags[field.id] in body
+    ]
 
     def personalization(claim: Claim) -> dict[str, Any]:
         link = link_for(claim.send_id)
         substitutions = {link_tag: link}
-        for field in shown:
-            value = one_line(show(field, claim.lead.get(field.id)))
-            substitutions[text_tags[field.id]] = value
-            substitutions[html_tags[field.id]] = value if value.isalnum() else html.escape(value)
+        for field, name, text_tag, html_tag in shown:
+            value = one_line(show(field, claim.lead.get(name)))
+            substitutions[text_tag] = value
+            substitutions[html_tag] = value if value.isalnum() else html.escape(value)
         made: dict[str, Any] = {
             "to": [{"email": claim.email}],
             "substitutions": substitutions,

@@ -65,12 +65,34 @@ def start_attempts(connection: duckdb.DuckDBPyConnection, started: Sequence[Star
 
 def finish_attempts(connection: duckdb.DuckDBPyConnection, finished: Sequence[Finished], as_of: datetime) -> None:
     """Record what became of requests, and of the sends they were rejected for."""
+    if not finished:
+        return
+    connection.execute(
+        """
+        update attempts
+        set
+            outcome = told.outcome,
+            finished_at = $as_of,
+            http_status = told.http_status,
+            message = told.message,
+            message_id = told.message_id
+        from (
+            select
+                unnest($ids) as attempt_id, unnest($outcomes) as outcome, unnest($statuses)::integer as http_status,
+                unnest($messages)::varchar as message, unnest($message_ids)::varchar as message_id
+        ) as told
+        where attempts.attempt_id = told.attempt_id
+        """,
+        {
+            "as_of": as_of,
+            "ids": [one.attempt_id for one in finished],
+            "outcomes": [one.outcome for one in finished],
+            "statuses": [one.http_status for one in finished],
+            "messages": [one.message for one in finished],
+            "message_ids": [one.message_id for one in finished],
+        },
+    )
     for one in finished:
-        connection.execute(
-            "update attempts set outcome = ?, finished_at = ?, http_status = ?, message = ?, message_id = ?"
-            " where attempt_id = ?",
-            [one.outcome, as_of, one.http_status, one.message, one.message_id, one.attempt_id],
-        )
         if one.rejected:
             connection.execute(
                 "update sends set state = 'rejected', state_reason = ?, attempt_id = ?, state_changed_at = ?"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Any, NamedTuple
 
 import duckdb
@@ -26,10 +25,11 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """Sends of one step that ride in one request."""
+    """Sends of one variant of a step that ride in one request, each address once."""
 
     scenario: str
     step: str
+    variant: str
     claims: tuple[Claim, ...]
 
     @property
@@ -39,7 +39,7 @@ class Batch:
 
     def only(self, claims: Sequence[Claim]) -> Batch:
         """The same with fewer sends."""
-        return Batch(self.scenario, self.step, tuple(claims))
+        return replace(self, claims=tuple(claims))
 
 
 @dataclass(frozen=True)
@@ -92,17 +92,20 @@ class Claims:
             after: As the page before told.
             category: Only those of this one.
         """
+        ((last,),) = connection.execute(
+            "select max(position) from (select rowid as position from sends where state = 'planned' and position > $1"
+            " order by position limit $2)",
+            [-1 if after is None else after, self.page_size],
+        ).fetchall()
+        if last is None:
+            return Page([], 0, None)
         statement, values = self._sendable(connection, category)
         connection.execute(
-            f"create or replace temp table next_sends as from ({statement})"
-            " where position > $after order by position limit $page_size",
-            {**values, "after": -1 if after is None else after, "page_size": self.page_size},
+            f"create or replace temp table page as select *, null::integer as batch from ({statement})"
+            " where position > $after and position <= $last",
+            {**values, "after": -1 if after is None else after, "last": last},
         )
-        connection.execute(f"create or replace temp table page as {query('page')}", {"batch_size": self.batch_size})
-        row = connection.execute("select max(position), count(*) from page").fetchone()
-        assert row is not None
-        batches, cancelled = self._look(connection)
-        return Page(batches, cancelled, row[0] if row[1] == self.page_size else None)
+        return self._look(connection, last)
 
     def look_again(self, connection: duckdb.DuckDBPyConnection, batches: Sequence[Sequence[str]]) -> Page:
         """Claim those of these batches of planned sends that still may go, as the same batches."""
@@ -114,8 +117,7 @@ class Claims:
             " from sends inner join given_rows on sends.send_id = given_rows.send_id where sends.state = 'planned'"
         )
         connection.unregister("given_rows")
-        claimed, cancelled = self._look(connection)
-        return Page(claimed, cancelled, None)
+        return self._look(connection, None)
 
     def _sendable(self, connection: duckdb.DuckDBPyConnection, category: str | None) -> tuple[str, dict[str, object]]:
         """The statement that selects what may go, and its values."""
@@ -129,8 +131,8 @@ class Claims:
         allowlist = None if self.allowlist is None else list(self.allowlist)
         return query("sendable"), {"category": category, "allowlist": allowlist}
 
-    def _look(self, connection: duckdb.DuckDBPyConnection) -> tuple[list[Batch], int]:
-        """Claim or cancel every send of the page. Returns what was claimed, and how many were not."""
+    def _look(self, connection: duckdb.DuckDBPyConnection, after: int | None) -> Page:
+        """Claim or cancel every send of the table ``page``."""
         shown = ", ".join(f"leads.{field}" for field in self.fields) or "null"  # plain names, as rules are checked
         connection.execute(
             f"create or replace temp table looked as {query('claim').replace('leads as lead', shown)}",
@@ -140,28 +142,43 @@ class Claims:
                 "recomputed_at": recomputed_at(connection, self.rules, self.as_of),
             },
         )
-        connection.execute(
-            """
-            update sends
-            set
-                state = case when looked.stop_reason is null then 'claimed' else 'cancelled' end,
-                state_reason = looked.stop_reason,
-                state_changed_at = $as_of
-            from looked
-            where sends.rowid = looked.position
-            """,
-            {"as_of": self.as_of},
+        looked = count_of(
+            connection.execute(
+                """
+                update sends
+                set
+                    state = case when looked.stop_reason is null then 'claimed' else 'cancelled' end,
+                    state_reason = looked.stop_reason,
+                    state_changed_at = $as_of
+                from looked
+                where sends.rowid = looked.position
+                """,
+                {"as_of": self.as_of},
+            )
         )
         rows = connection.execute(
-            "select batch, scenario, step, send_id, email, * exclude (position, send_id, scenario, step, email, batch,"
-            " stop_reason) from looked where stop_reason is null order by batch, position"
+            "select batch, scenario, step, variant, send_id, email, * exclude (batch, scenario, step, variant, send_id,"
+            " email, position, stop_reason) from looked where stop_reason is null order by batch, position"
         ).fetchall()
-        batches = []
-        for (_, scenario, step), of_one in groupby(rows, key=lambda row: row[:3]):
-            claims = tuple(Claim(row[3], row[4], dict(zip(self.fields, row[5:], strict=False))) for row in of_one)
-            batches.append(Batch(scenario, step, claims))
-        ((looked,),) = connection.execute("select count(*) from looked").fetchall()
-        return batches, looked - len(rows)
+        return Page(self._packed(rows), looked - len(rows), after)
+
+    def _packed(self, rows: Sequence[tuple[Any, ...]]) -> list[Batch]:
+        """Put sends into requests: those of a variant together, each address once, in order."""
+        made: list[tuple[tuple[str, str, str], dict[str, Claim]]] = []  # claims by address
+        open_ones: dict[tuple[Any, ...], list[dict[str, Claim]]] = {}
+        for batch, scenario, step, variant, send_id, email, *values in rows:
+            key = (batch, scenario, step, variant)
+            for claims in open_ones.setdefault(key, []):
+                if email not in claims:
+                    break
+            else:
+                claims = {}
+                open_ones[key].append(claims)
+                made.append((key[1:], claims))
+            claims[email] = Claim(send_id, email, dict(zip(self.fields, values, strict=False)))
+            if len(claims) == self.batch_size:
+                open_ones[key].remove(claims)
+        return [Batch(*key, tuple(claims.values())) for key, claims in made]
 
 
 def cancel_expired(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> int:
