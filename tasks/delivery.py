@@ -11,7 +11,6 @@ under way. The file is never open meanwhile.
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -153,7 +152,8 @@ class Delivery:
             if again:
                 self._take_back(again)
             self._ready = deque(request for request in self._ready if not self._is_set_aside(request.batch))
-            self._pacing.hear(answers)
+            if answers:
+                self._pacing.hear(answers)
 
     def _make_ready(self) -> None:
         """Make as many requests as may leave at once."""
@@ -231,7 +231,8 @@ class Delivery:
                 self._link_for,
             )
         )
-        return _Request(batch, Started(uuid.uuid4().hex, batch.ids, hashlib.sha256(body).hexdigest()), body)
+        digest = hashlib.sha256(body).hexdigest()
+        return _Request(batch, Started(batch.attempt_id, batch.ids, digest, is_again=batch.is_again), body)
 
     def _finish(self, request: _Request, answer: Answer) -> Finished:
         """Count an answer's sends. Returns what it says of them."""
@@ -258,7 +259,13 @@ class Delivery:
                 "planned. Verify the sender's address or domain at SendGrid, or correct senders.yaml"
             )
         return Finished(
-            request.started.attempt_id, outcome, answer.http_status, answer.message, answer.message_id, tuple(rejected)
+            request.started.attempt_id,
+            ids,
+            outcome,
+            answer.http_status,
+            answer.message,
+            answer.message_id,
+            tuple(rejected),
         )
 
     def _left_of(self, batch: Batch, answer: Answer, rejected: Sequence[str]) -> list[Batch]:
@@ -268,9 +275,9 @@ class Delivery:
                 return []
             case "rejected" | "split" if not rejected:
                 half = len(batch.claims) // 2
-                return [batch.only(batch.claims[:half]), batch.only(batch.claims[half:])]
+                return [batch.again(batch.claims[:half]), batch.again(batch.claims[half:])]
             case "rejected" | "split":
                 rest = [claim for claim in batch.claims if claim.send_id not in rejected]
-                return [batch.only(rest)] if rest else []
+                return [batch.again(rest)] if rest else []
             case _:
-                return [batch]
+                return [batch.again(batch.claims)]

@@ -25,6 +25,7 @@ class Pacing:
         self.at_a_time = 1
         self._report = report
         self._not_before = 0.0
+        self._wait_seconds = 0.0
         self._unreachable = 0
         self._unanswered = 0
         self._waits = 0
@@ -36,10 +37,9 @@ class Pacing:
 
     def wait(self) -> None:
         """Wait until one may."""
-        seconds = self._not_before - time.monotonic()
-        if seconds >= 1:
-            self._report(f"SendGrid takes no more requests for now; waiting {seconds:.0f} s")
-        time.sleep(max(seconds, 0))
+        if self._wait_seconds >= 1:
+            self._report(f"SendGrid takes no requests for now; waiting {self._wait_seconds:.0f} s")
+        time.sleep(max(self._not_before - time.monotonic(), 0))
 
     def hear(self, answers: Sequence[Answer]) -> None:
         """Take in the answers to requests that were under way together.
@@ -55,7 +55,7 @@ class Pacing:
         told = [answer.requests_left for answer in answers if answer.requests_left is not None]
         if told:
             self.at_a_time = max(1, min(self.at_a_time, *told))
-        self._wait_for(max((answer.wait_seconds for answer in answers), default=0))
+        self._wait_for(max(answer.wait_seconds for answer in answers))
         if answer := next((one for one in answers if one.verdict == "stop" and not one.is_about_sender), None):
             raise RunError(
                 f"SendGrid refused with {answer.http_status}: {answer.message}; the mails stay planned. "
@@ -79,4 +79,5 @@ class Pacing:
                 raise RunError("SendGrid's rate limit did not lift; the mails left stay planned for the next run")
 
     def _wait_for(self, seconds: float) -> None:
-        self._not_before = max(self._not_before, time.monotonic() + seconds)
+        self._wait_seconds = seconds
+        self._not_before = time.monotonic() + seconds

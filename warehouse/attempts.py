@@ -1,8 +1,8 @@
 """Requests as the ledger knows them: noted before they leave, finished after, and then settled with their sends.
 
-A send is claimed, and stands so while the request that carries it leaves and comes back; what became of it is in the
-request's one row, committed before the same sends ride again. Settling moves the sends of many requests at once. A run
-that died in between is settled by the next: only what was under way at that moment is unknown.
+A send is claimed for one request, and stands so while that leaves and comes back; what became of it is in the request's
+one row, committed before the same sends ride again. Settling moves the sends of many requests at once. A run that died
+in between is settled by the next: only what was under way at that moment is unknown.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ import duckdb
 from warehouse.sending import count_of, query
 
 Outcome = Literal["accepted", "rejected", "not_sent", "unknown"]
+LOST = "the run ended before the answer"
 
 
 @dataclass(frozen=True)
 class Started:
-    """A request about to leave."""
+    """A request about to leave; ``is_again``: its sends were claimed for another."""
 
     attempt_id: str
     send_ids: Sequence[str]
     payload_hash: str
+    is_again: bool
 
 
 @dataclass(frozen=True)
 class Finished:
-    """What became of a request.
+    """What became of a request and its sends.
 
     ``outcome``: ``accepted``: all its sends; ``rejected``: those in ``rejected``, the others are as before;
     ``not_sent``: all are as before; ``unknown``: all may have gone. ``message`` is what the provider said, without
@@ -38,6 +40,7 @@ class Finished:
     """
 
     attempt_id: str
+    send_ids: Sequence[str]
     outcome: Outcome
     http_status: int | None = None
     message: str | None = None
@@ -51,16 +54,22 @@ def start_attempts(connection: duckdb.DuckDBPyConnection, started: Sequence[Star
         """
         insert into attempts by name
         select
-            unnest($ids) as attempt_id, $as_of as started_at, unnest($sends) as send_ids, len(send_ids) as mails,
-            unnest($hashes) as payload_hash, 'sending' as outcome
+            unnest($ids) as attempt_id, $as_of as started_at, unnest($mails) as mails, unnest($hashes) as payload_hash,
+            'sending' as outcome
         """,
         {
             "as_of": as_of,
             "ids": [one.attempt_id for one in started],
-            "sends": [list(one.send_ids) for one in started],
+            "mails": [len(one.send_ids) for one in started],
             "hashes": [one.payload_hash for one in started],
         },
     )
+    for one in started:
+        if one.is_again:
+            connection.execute(
+                "update sends set attempt_id = ? where state = 'claimed' and send_id in (select unnest(?))",
+                [one.attempt_id, list(one.send_ids)],
+            )
 
 
 def finish_attempts(connection: duckdb.DuckDBPyConnection, finished: Sequence[Finished], as_of: datetime) -> None:
@@ -93,18 +102,21 @@ def finish_attempts(connection: duckdb.DuckDBPyConnection, finished: Sequence[Fi
         },
     )
     for one in finished:
+        if one.outcome != "accepted":
+            connection.execute(
+                "update attempts set send_ids = ? where attempt_id = ?", [list(one.send_ids), one.attempt_id]
+            )
         if one.rejected:
             connection.execute(
-                "update sends set state = 'rejected', state_reason = ?, attempt_id = ?, state_changed_at = ?"
+                "update sends set state = 'rejected', state_reason = ?, state_changed_at = ?"
                 " where state = 'claimed' and send_id in (select unnest(?))",
-                [one.message, one.attempt_id, as_of, list(one.rejected)],
+                [one.message, as_of, list(one.rejected)],
             )
 
 
 def settle(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     """Move claimed sends to what became of their requests; those that ride in one still under way stay."""
     connection.execute(query("settle_sends"), {"as_of": as_of})
-    connection.execute("update attempts set settled_at = ? where settled_at is null and outcome != 'sending'", [as_of])
 
 
 def recover(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> int:
@@ -112,20 +124,31 @@ def recover(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> int:
 
     Only while no other run delivers. Returns how many sends became unknown.
     """
-    lost = "the run ended before the answer"
     connection.execute(
-        "update attempts set outcome = 'unknown', finished_at = ?, message = ? where outcome = 'sending'", [as_of, lost]
+        """
+        update attempts
+        set send_ids = riding.send_ids
+        from (
+            select attempt_id, list(send_id order by send_id) as send_ids
+            from sends
+            where state = 'claimed'
+            group by attempt_id
+        ) as riding
+        where attempts.attempt_id = riding.attempt_id and attempts.outcome = 'sending'
+        """
     )
-    # as earlier versions left them
-    before = count_of(
+    connection.execute(
+        "update attempts set outcome = 'unknown', finished_at = ?, message = ? where outcome = 'sending'", [as_of, LOST]
+    )
+    of_an_earlier_version = count_of(
         connection.execute(
             "update sends set state = 'unknown', state_reason = ?, state_changed_at = ? where state = 'sending'",
-            [lost, as_of],
+            [LOST, as_of],
         )
     )
     ((unknown,),) = connection.execute(
-        "select count(*) from (select unnest(send_ids) as send_id from attempts where settled_at is null"
-        " and outcome = 'unknown') inner join sends using (send_id) where sends.state = 'claimed'"
+        "select count(*) from sends inner join attempts using (attempt_id)"
+        " where sends.state = 'claimed' and attempts.outcome = 'unknown'"
     ).fetchall()
     settle(connection, as_of)
-    return before + int(unknown)
+    return of_an_earlier_version + int(unknown)

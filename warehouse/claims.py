@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -25,21 +26,24 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """Sends of one variant of a step that ride in one request, each address once."""
+    """Sends of one variant of a step that ride in one request, each address once; ``attempt_id`` names it."""
 
+    attempt_id: str
     scenario: str
     step: str
     variant: str
     claims: tuple[Claim, ...]
+    is_again: bool = False
+    """Whether its sends were claimed for another."""
 
     @property
     def ids(self) -> list[str]:
         """Their send ids, in order."""
         return [claim.send_id for claim in self.claims]
 
-    def only(self, claims: Sequence[Claim]) -> Batch:
-        """The same with fewer sends."""
-        return replace(self, claims=tuple(claims))
+    def again(self, claims: Sequence[Claim]) -> Batch:
+        """Some of its sends, for another request."""
+        return replace(self, attempt_id=uuid.uuid4().hex, claims=tuple(claims), is_again=True)
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,9 @@ class Claims:
             after: As the page before told.
             category: Only those of this one.
         """
-        ((last,),) = connection.execute(
-            "select max(position) from (select rowid as position from sends where state = 'planned' and position > $1"
-            " order by position limit $2)",
+        ((last, count),) = connection.execute(
+            "select max(position), count(*) from (select rowid as position from sends where state = 'planned'"
+            " and position > $1 order by position limit $2)",
             [-1 if after is None else after, self.page_size],
         ).fetchall()
         if last is None:
@@ -105,7 +109,7 @@ class Claims:
             " where position > $after and position <= $last",
             {**values, "after": -1 if after is None else after, "last": last},
         )
-        return self._look(connection, last)
+        return self._look(connection, last if count == self.page_size else None)
 
     def look_again(self, connection: duckdb.DuckDBPyConnection, batches: Sequence[Sequence[str]]) -> Page:
         """Claim those of these batches of planned sends that still may go, as the same batches."""
@@ -142,43 +146,71 @@ class Claims:
                 "recomputed_at": recomputed_at(connection, self.rules, self.as_of),
             },
         )
-        looked = count_of(
+        cancelled = count_of(
             connection.execute(
                 """
                 update sends
-                set
-                    state = case when looked.stop_reason is null then 'claimed' else 'cancelled' end,
-                    state_reason = looked.stop_reason,
-                    state_changed_at = $as_of
+                set state = 'cancelled', state_reason = looked.stop_reason, state_changed_at = $as_of
                 from looked
-                where sends.rowid = looked.position
+                where sends.rowid = looked.position and looked.stop_reason is not null
                 """,
                 {"as_of": self.as_of},
             )
         )
         rows = connection.execute(
-            "select batch, scenario, step, variant, send_id, email, * exclude (batch, scenario, step, variant, send_id,"
-            " email, position, stop_reason) from looked where stop_reason is null order by batch, position"
+            "select position, batch, scenario, step, variant, send_id, email, * exclude (position, batch, scenario,"
+            " step, variant, send_id, email, stop_reason) from looked where stop_reason is null order by position"
         ).fetchall()
-        return Page(self._packed(rows), looked - len(rows), after)
+        batches, positions = self._packed(rows)
+        self._claim(connection, batches, positions)
+        return Page(batches, cancelled, after)
 
-    def _packed(self, rows: Sequence[tuple[Any, ...]]) -> list[Batch]:
-        """Put sends into requests: those of a variant together, each address once, in order."""
-        made: list[tuple[tuple[str, str, str], dict[str, Claim]]] = []  # claims by address
-        open_ones: dict[tuple[Any, ...], list[dict[str, Claim]]] = {}
-        for batch, scenario, step, variant, send_id, email, *values in rows:
-            key = (batch, scenario, step, variant)
-            for claims in open_ones.setdefault(key, []):
-                if email not in claims:
+    def _claim(
+        self, connection: duckdb.DuckDBPyConnection, batches: Sequence[Batch], positions: Sequence[Sequence[int]]
+    ) -> None:
+        """Write to each send for which request it is claimed."""
+        claimed = pa.table(
+            {
+                "position": pa.array([position for of_one in positions for position in of_one], pa.int64()),
+                "attempt_id": pa.array([batch.attempt_id for batch in batches for _ in batch.claims], pa.string()),
+            }
+        )
+        connection.register("given_rows", claimed)
+        connection.execute(
+            """
+            update sends
+            set
+                state = 'claimed',
+                state_reason = null,
+                attempt_id = given_rows.attempt_id,
+                state_changed_at = $as_of
+            from given_rows
+            where sends.rowid = given_rows.position
+            """,
+            {"as_of": self.as_of},
+        )
+        connection.unregister("given_rows")
+
+    def _packed(self, rows: Sequence[tuple[Any, ...]]) -> tuple[list[Batch], list[list[int]]]:
+        """Put sends into requests: those of a variant together, each address once. Returns their rows, too."""
+        made: list[tuple[tuple[str, str, str], dict[str, Claim], list[int]]] = []  # claims by address
+        open_ones: dict[tuple[Any, ...], list[tuple[dict[str, Claim], list[int]]]] = {}
+        for position, batch, scenario, step, variant, send_id, email, *values in rows:
+            fitting = open_ones.setdefault((batch, scenario, step, variant), [])
+            for one in fitting:
+                if email not in one[0]:
                     break
             else:
-                claims = {}
-                open_ones[key].append(claims)
-                made.append((key[1:], claims))
+                one = ({}, [])
+                fitting.append(one)
+                made.append(((scenario, step, variant), *one))
+            claims, positions = one
             claims[email] = Claim(send_id, email, dict(zip(self.fields, values, strict=False)))
+            positions.append(position)
             if len(claims) == self.batch_size:
-                open_ones[key].remove(claims)
-        return [Batch(*key, tuple(claims.values())) for key, claims in made]
+                fitting.remove(one)
+        batches = [Batch(uuid.uuid4().hex, *key, tuple(claims.values())) for key, claims, _ in made]
+        return batches, [positions for *_, positions in made]
 
 
 def cancel_expired(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> int:
