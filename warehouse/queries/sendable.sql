@@ -17,7 +17,10 @@ from sends
 where
     state = 'planned'
     and ($category is null or category = $category)
-    and ($allowlist is null or email in (select unnest($allowlist))
-        or '@' || split_part(email, '@', -1) in (select unnest($allowlist)))
+    and (
+        $allowlist is null
+        or email in (select unnest($allowlist))
+        or '@' || split_part(email, '@', -1) in (select unnest($allowlist))
+    )
     and not exists (select 1 from pauses where pauses.scenario in ('*', sends.scenario))
     and send_id not in (select send_id from held_sends)
