@@ -1,55 +1,58 @@
-"""One delivery run: planned mails are claimed, requests leave some at a time, and answers come back.
+"""One delivery run: planned mails are claimed page by page, requests leave some at a time, and answers come back.
 
-Before a request leaves, the ledger says so; after it, what became of it. A run may die anywhere in between: the next
-one finds sends whose request may have left, calls them unknown, and only evidence ends that. Whatever was claimed and
-not yet handed to a request is planned as before.
+Before a request leaves, the ledger says so; before the same mails ride again, what became of it. A run may die anywhere
+in between: the next one finds requests that may have left, calls their mails unknown, and only evidence ends that.
+Whatever was claimed and not yet handed to a request is planned as before.
+
+One commit finishes the requests of one group and notes those of the next, which are made ready while the former are
+under way. The file is never open meanwhile.
 """
 
 from __future__ import annotations
 
 import hashlib
-import time
-import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import duckdb
 import orjson
+from jinja2 import TemplateError
 
-from rules.models import RuleSet
+from rules.models import RuleSet, Step
 from settings import Settings
 from tasks.brakes import judge
 from tasks.clients.sendgrid import Answer, SendGrid
 from tasks.errors import RunError
 from tasks.mail import MAX_PERSONALIZATIONS, build_payload, shown_fields
 from tasks.mail_links import signed_links
-from warehouse import sending
+from tasks.pacing import REQUESTS_AT_A_TIME, Pacing
+from warehouse.attempts import Finished, Outcome, Started, finish_attempts, recover, settle, start_attempts
+from warehouse.claims import Batch, Claims, Page, cancel_claimed, cancel_expired, paused_scenarios
 from warehouse.connection import open_ledger
-from warehouse.sending import Batch, Finished
+from warehouse.errors import WarehouseError
+from warehouse.sending import recent_mails, recomputed_at
 
-REQUESTS_AT_A_TIME = 8
-"""Requests under way at once while all is well; after a crash so many may have left."""
-BATCHES_A_CLAIM = 100
-"""Batches looked at once more together: the look costs more than each of them."""
-MAX_WAITS = 5
-MAX_UNREACHABLE = 3
+PAGE_SIZE = 100 * MAX_PERSONALIZATIONS
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class _Request:
-    """A batch made ready to leave, and why sends that the provider would refuse are not in it."""
+    """A batch made ready to leave.
 
-    attempt_id: str
+    ``whole``: as it was claimed; ``refused``: why sends of it that the provider would refuse do not ride.
+    """
+
     batch: Batch
-    payload: dict[str, Any]
-    digest: str
+    whole: Batch
     refused: dict[str, str]
+    started: Started
+    body: bytes
 
 
 class Delivery:
@@ -64,16 +67,32 @@ class Delivery:
         self._client = client
         self._report = on_progress
         self._steps = {(step.scenario, step.step): step for step in rules.steps}
+        self._versions = {
+            (step.scenario, step.step, variant): version
+            for step in rules.steps
+            for variant, version in step.versions().items()
+        }
         self._templates = {template.id: template for template in rules.templates}
         self._senders = {sender.id: sender for sender in rules.senders}
         self._fields = shown_fields(rules.templates, rules.fields)
         assert settings.secret_key is not None
         self._links = signed_links(settings.public_url, settings.secret_key.get_secret_value())
+        entries = [entry.strip().lower() for entry in settings.allowlist.split(",") if entry.strip()]
+        self._claims = Claims(
+            rules,
+            as_of,
+            settings.timezone,
+            entries if settings.effective_delivery == "allowlist" else None,
+            [field.id for field in self._fields],
+            MAX_PERSONALIZATIONS,
+            PAGE_SIZE,
+        )
         self._counts: Counter[str] = Counter()
-        self._unreachable = 0
-        self._unanswered = 0
-        self._waits = 0
-        self._at_a_time = 1
+        self._pacing = Pacing(on_progress)
+        self._finished: list[Finished] = []  # not yet noted
+        self._waiting: deque[Batch] = deque()
+        self._ready: deque[_Request] = deque()
+        self._set_aside: dict[str, str] = {}  # why no mail of a sender, or of a step, goes in this run
 
     def run(self, *, is_confirmed: bool) -> Counter[str]:
         """Deliver what is planned and may go now. Returns sends by what became of them.
@@ -81,160 +100,142 @@ class Delivery:
         Raises:
             RunError: The provider refuses or cannot be reached, or a brake holds marketing mails.
         """
-        allowlist = (
-            [entry.strip().lower() for entry in self._settings.allowlist.split(",") if entry.strip()]
-            if self._settings.effective_delivery == "allowlist"
-            else None
-        )
         brakes = self._rules.delivery.brakes
         with open_ledger(self._settings, with_warehouse=True) as ledger:
-            sending.recomputed_at(ledger, self._rules, self._as_of)
-            sending.recover(ledger, self._as_of)
-            if expired := sending.cancel_expired(ledger, self._rules, self._as_of):
+            recomputed_at(ledger, self._rules, self._as_of)
+            recover(ledger, self._as_of)
+            if expired := cancel_expired(ledger, self._rules, self._as_of):
                 self._counts["cancelled"] += expired
-            batches = sending.planned_batches(
-                ledger, self._rules, self._as_of, self._settings.timezone, allowlist, MAX_PERSONALIZATIONS
-            )
-            recent = sending.recent_mails(ledger, self._as_of, self._settings.timezone, brakes.within_days)
-        marketing = sum(len(ids) for scenario, step, ids in batches if self._is_marketing(scenario, step))
+            waiting = self._claims.waiting(ledger)
+            recent = recent_mails(ledger, self._as_of, self._settings.timezone, brakes.within_days)
+        marketing = waiting.get("marketing", 0)
         verdict = judge(recent, marketing, brakes)
         for warning in verdict.warnings:
             self._report(f"warning: {warning}")
-        is_stopped = bool(verdict.stops) and marketing > 0 and not is_confirmed
-        if is_stopped:
-            batches = [batch for batch in batches if not self._is_marketing(batch[0], batch[1])]
-        total = sum(len(ids) for *_, ids in batches)
-        done = 0
-        with ThreadPoolExecutor(REQUESTS_AT_A_TIME, thread_name_prefix="delivery") as pool:
-            for first in range(0, len(batches), BATCHES_A_CLAIM):
-                chunk = batches[first : first + BATCHES_A_CLAIM]
-                self._deliver(pool, chunk)
-                done += sum(len(ids) for *_, ids in chunk)
-                self._report(f"{done:,} of {total:,} mails")
-        if is_stopped:
-            raise RunError(
+        faults = []
+        if verdict.stops and marketing and not is_confirmed:
+            faults.append(
                 f"{'; '.join(verdict.stops)}. {marketing:,} marketing mails stay planned: find out why, and then send "
                 "them by `nurture send --confirm`, or raise the limit under brakes in delivery.yaml"
             )
+            waiting.pop("marketing")
+        if waiting:
+            self._deliver_pages(sum(waiting.values()), "transactional" if faults else None)
+        faults += self._set_aside.values()
+        if faults:
+            raise RunError("\n".join(faults))
         return self._counts
 
-    def _is_marketing(self, scenario: str, step: str) -> bool:
-        known = self._steps.get((scenario, step))
-        return known is None or known.category == "marketing"
+    def _deliver_pages(self, total: int, category: str | None) -> None:
+        done = 0
+        page: Page | None = None
+        with ThreadPoolExecutor(REQUESTS_AT_A_TIME, thread_name_prefix="delivery") as pool:
+            try:
+                while page is None or page.after is not None:
+                    page = self._next_page(page, category)
+                    done += page.cancelled + sum(len(batch.claims) for batch in page.batches)
+                    self._waiting = deque(page.batches)
+                    page = replace(page, batches=[])  # each is let go once it has left
+                    self._deliver(pool)
+                    self._report(f"{done:,} of {total:,} mails")
+            except Exception:
+                with suppress(WarehouseError):  # the next run settles what this one cannot
+                    self._settle()
+                raise
+        self._settle()
 
-    def _deliver(self, pool: ThreadPoolExecutor, batches: Sequence[tuple[str, str, list[str]]]) -> None:
-        """Claim batches and deliver them, in halves where the provider does not say which mail it refuses."""
-        claimed = deque(self._claim(batches))
-        while claimed:
-            group = [claimed.popleft() for _ in range(min(self._at_a_time, len(claimed)))]
-            requests = [self._request(batch) for batch in group]
-            with open_ledger(self._settings) as ledger:
-                if any(sending.is_paused(ledger, batch.scenario) for batch in group):
-                    claimed.extendleft(reversed(group))
-                    claimed = deque(one for one in claimed if not sending.is_paused(ledger, one.scenario))
-                    continue
-                requests = self._cancel_refused(ledger, requests)
-                group = [request.batch for request in requests]
-                if not requests:
-                    continue
-                sending.start_attempts(
-                    ledger,
-                    [(request.attempt_id, request.batch.ids, request.digest) for request in requests],
-                    self._as_of,
-                )
-            answers = list(pool.map(self._client.send, [request.payload for request in requests]))
-            finished = [self._finished(request, answer) for request, answer in zip(requests, answers, strict=True)]
-            with open_ledger(self._settings) as ledger:
-                sending.finish_attempts(ledger, finished, self._as_of)
+    def _deliver(self, pool: ThreadPoolExecutor) -> None:
+        """Deliver what is claimed, in halves where the provider does not say which mail it refuses."""
+        while self._waiting or self._ready:
+            if self._pacing.must_wait:
+                self._wait()
+                continue
+            self._make_ready()
+            group = self._start()
+            under_way = [pool.submit(self._client.send, request.body) for request in group]
+            self._make_ready()
+            answers = [one.result() for one in under_way]
             again: list[Batch] = []
-            for batch, answer, one in zip(group, answers, finished, strict=True):
-                again += self._left_of(batch, answer, one.rejected)
-            if self._wait_or_stop(answers):
-                # what has waited is looked at once more
-                left = [(batch.scenario, batch.step, batch.ids) for batch in (*again, *claimed)]
-                claimed = deque(self._claim(left))
-            else:
-                claimed.extendleft(reversed(again))
+            for request, answer in zip(group, answers, strict=True):
+                finished = self._finish(request, answer)
+                self._finished.append(finished)
+                again += self._left_of(request.batch, answer, finished.rejected)
+            if again:
+                self._take_back(again)
+            self._ready = deque(request for request in self._ready if not self._is_set_aside(request.batch))
+            if answers:
+                self._pacing.hear(answers)
 
-    def _left_of(self, batch: Batch, answer: Answer, rejected: Sequence[str]) -> list[Batch]:
-        """What of a batch has to be tried again."""
-        match answer.verdict:
-            case "accepted" | "unknown":
-                return []
-            case "rejected" | "split" if not rejected:
-                half = len(batch.claims) // 2
-                return [batch.only(batch.claims[:half]), batch.only(batch.claims[half:])]
-            case "rejected" | "split":
-                rest = [claim for claim in batch.claims if claim.send_id not in rejected]
-                return [batch.only(rest)] if rest else []
-            case _:
-                return [batch]
-
-    def _wait_or_stop(self, answers: Sequence[Answer]) -> bool:
-        """Wait before requests that were not taken are made again, or give up for this run. Returns whether it waited.
-
-        Raises:
-            RunError: The provider refuses for good, or has been out of reach for too long.
-        """
-        by_verdict = {answer.verdict: answer for answer in answers}
-        if "accepted" in by_verdict:
-            self._unreachable = self._waits = self._unanswered = 0
-        # one request shows whether the provider is well; only then do more go at once
-        is_well = by_verdict.keys() == {"accepted"}
-        self._at_a_time = min(2 * self._at_a_time, REQUESTS_AT_A_TIME) if is_well else 1
-        if answer := by_verdict.get("stop"):
-            raise RunError(
-                f"SendGrid refused with {answer.http_status}: {answer.message}; the mails stay planned. "
-                "Check the API key, the verified sender and the account's region"
-            )
-        if answer := by_verdict.get("unknown"):
-            self._unanswered += sum(answer.verdict == "unknown" for answer in answers)
-            if self._unanswered >= MAX_UNREACHABLE:
-                raise RunError(
-                    f"SendGrid does not answer ({answer.message}); what may have left is unknown until its "
-                    "events tell, the other mails stay planned for the next run"
+    def _make_ready(self) -> None:
+        """Make as many requests as may leave at once."""
+        while self._waiting and len(self._ready) < self._pacing.at_a_time:
+            batch = self._waiting.popleft()
+            if self._is_set_aside(batch):
+                continue
+            try:
+                self._ready.append(self._request(batch))
+            except TemplateError as error:
+                step = self._step(batch)
+                self._set_aside[step.template] = (
+                    f"mails/{step.template} cannot be rendered: {error}; its mails stay planned"
                 )
-        if answer := by_verdict.get("not_sent"):
-            self._unreachable += 1
-            if self._unreachable >= MAX_UNREACHABLE:
-                raise RunError(f"{answer.message}; the mails stay planned. Check NURTURE_SENDGRID_HOST and the network")
-            time.sleep(0.2 * 2**self._unreachable)
-            return True
-        if answer := by_verdict.get("wait"):
-            self._waits += 1
-            if self._waits > MAX_WAITS:
-                raise RunError("SendGrid's rate limit did not lift; the mails left stay planned for the next run")
-            time.sleep(max(one.wait_seconds for one in answers))
-            return True
-        return False
 
-    def _claim(self, batches: Sequence[tuple[str, str, list[str]]]) -> list[Batch]:
-        """Look once more at batches. Returns what may go; the rest is cancelled, or stays if paused."""
+    def _take_back(self, again: Sequence[Batch]) -> None:
+        """Let batches go again before all others."""
+        self._waiting.extendleft(reversed([*again, *(request.whole for request in self._ready)]))
+        self._ready.clear()
+
+    def _is_set_aside(self, batch: Batch) -> bool:
+        step = self._step(batch)
+        return step.sender in self._set_aside or step.template in self._set_aside
+
+    def _start(self) -> list[_Request]:
+        """Note what became of the last requests, and the next ones before they leave."""
+        with open_ledger(self._settings, is_brief=True) as ledger:
+            finish_attempts(ledger, self._finished, self._as_of)
+            if paused := paused_scenarios(ledger):
+                self._ready = deque(one for one in self._ready if paused.isdisjoint({"*", one.batch.scenario}))
+                self._waiting = deque(one for one in self._waiting if paused.isdisjoint({"*", one.scenario}))
+            group = [self._ready.popleft() for _ in range(min(self._pacing.at_a_time, len(self._ready)))]
+            for request in group:
+                cancel_claimed(ledger, request.refused, self._as_of)
+                self._counts["cancelled"] += len(request.refused)
+            group = [request for request in group if request.batch.claims]
+            if group:
+                start_attempts(ledger, [request.started for request in group], self._as_of)
+        self._finished = []
+        return group
+
+    def _wait(self) -> None:
+        """Let go of what is claimed, wait, and look at it once more."""
+        self._take_back([])
+        left = [batch.ids for batch in self._waiting]
+        self._settle()
+        self._pacing.wait()
         with open_ledger(self._settings, with_warehouse=True) as ledger:
-            going = []
-            for scenario, step, ids in batches:
-                if sending.is_paused(ledger, scenario):
-                    continue
-                if (scenario, step) not in self._steps:
-                    sending.cancel(ledger, ids, "step_removed", self._as_of)
-                    self._counts["cancelled"] += len(ids)
-                    continue
-                going.append((scenario, step, ids))
-            claimed = sending.claim(ledger, self._rules, going, self._as_of, [field.id for field in self._fields])
-        self._counts["cancelled"] += sum(len(ids) for *_, ids in going) - sum(len(batch.claims) for batch in claimed)
-        return claimed
+            page = self._claims.look_again(ledger, left)
+        self._counts["cancelled"] += page.cancelled
+        self._waiting = deque(page.batches)
 
-    def _cancel_refused(self, ledger: duckdb.DuckDBPyConnection, requests: Sequence[_Request]) -> list[_Request]:
-        """Give up the sends that cannot ride. Returns the requests that still carry some."""
-        for request in requests:
-            for reason in sorted(set(request.refused.values())):
-                ids = [send_id for send_id, why in request.refused.items() if why == reason]
-                sending.cancel(ledger, ids, reason, self._as_of)
-            self._counts["cancelled"] += len(request.refused)
-        return [request for request in requests if request.batch.claims]
+    def _next_page(self, last: Page | None, category: str | None) -> Page:
+        with open_ledger(self._settings, with_warehouse=True) as ledger:
+            self._note_finished_and_settle(ledger)
+            page = self._claims.next_page(ledger, last.after if last else None, category)
+        self._finished = []
+        self._counts["cancelled"] += page.cancelled
+        return page
+
+    def _settle(self) -> None:
+        with open_ledger(self._settings) as ledger:
+            self._note_finished_and_settle(ledger)
+        self._finished = []
+
+    def _note_finished_and_settle(self, ledger: duckdb.DuckDBPyConnection) -> None:
+        finish_attempts(ledger, self._finished, self._as_of)
+        settle(ledger, self._as_of)
 
     def _request(self, batch: Batch) -> _Request:
-        step = self._steps[batch.scenario, batch.step]
+        step = self._step(batch)
         payload, refused = build_payload(
             step,
             self._templates[step.template],
@@ -243,11 +244,21 @@ class Delivery:
             batch.claims,
             self._links,
         )
-        digest = hashlib.sha256(orjson.dumps(payload)).hexdigest()
-        riding = batch.only([claim for claim in batch.claims if claim.send_id not in refused]) if refused else batch
-        return _Request(uuid.uuid4().hex, riding, payload, digest, refused)
+        body = orjson.dumps(payload)
+        digest = hashlib.sha256(body).hexdigest()
+        riding = batch
+        if refused:
+            riding = replace(batch, claims=tuple(claim for claim in batch.claims if claim.send_id not in refused))
+        started = Started(batch.attempt_id, riding.ids, digest, is_again=batch.is_again)
+        return _Request(riding, batch, refused, started, body)
 
-    def _finished(self, request: _Request, answer: Answer) -> Finished:
+    def _step(self, batch: Batch) -> Step:
+        """The mail as the batch's variant has it; as it is where the rules no longer know the variant."""
+        return (
+            self._versions.get((batch.scenario, batch.step, batch.variant)) or self._steps[batch.scenario, batch.step]
+        )
+
+    def _finish(self, request: _Request, answer: Answer) -> Finished:
         """Count an answer's sends. Returns what it says of them."""
         ids = request.batch.ids
         rejected: list[str] = []
@@ -255,7 +266,7 @@ class Delivery:
             rejected = list(ids)
         elif answer.verdict == "rejected":
             rejected = [ids[index] for index in answer.rejected if index < len(ids)]
-        outcome: sending.Outcome
+        outcome: Outcome
         match answer.verdict:
             case "accepted" | "unknown":
                 outcome = answer.verdict
@@ -265,6 +276,32 @@ class Delivery:
                 self._counts["rejected"] += len(rejected)
             case _:
                 outcome = "not_sent"
+        if answer.is_about_sender:
+            sender = self._step(request.batch).sender
+            self._set_aside[sender] = (
+                f"SendGrid refused sender {sender} with {answer.http_status}: {answer.message}; its mails stay "
+                "planned. Verify the sender's address or domain at SendGrid, or correct senders.yaml"
+            )
         return Finished(
-            request.attempt_id, outcome, answer.http_status, answer.message, answer.message_id, tuple(rejected)
+            request.started.attempt_id,
+            ids,
+            outcome,
+            answer.http_status,
+            answer.message,
+            answer.message_id,
+            tuple(rejected),
         )
+
+    def _left_of(self, batch: Batch, answer: Answer, rejected: Sequence[str]) -> list[Batch]:
+        """What of a batch has to be tried again."""
+        match answer.verdict:
+            case "accepted" | "unknown":
+                return []
+            case "rejected" | "split" if not rejected:
+                half = len(batch.claims) // 2
+                return [batch.again(batch.claims[:half]), batch.again(batch.claims[half:])]
+            case "rejected" | "split":
+                rest = [claim for claim in batch.claims if claim.send_id not in rejected]
+                return [batch.again(rest)] if rest else []
+            case _:
+                return [batch.again(batch.claims)]

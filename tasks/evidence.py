@@ -25,10 +25,10 @@ from tasks.clients.sources.formats import EVENT_FORMATS
 from tasks.clients.sources.in_memory import in_memory_source, rows_of
 from tasks.clients.sources.sendgrid_events import event_batch
 from tasks.pull import load_plan
+from warehouse.attempts import recover
 from warehouse.connection import open_ledger, open_warehouse
 from warehouse.load import load_rows, move_watermark, read_watermark
 from warehouse.log_lookups import Lookup, Taken, UnknownSend, note_lookups, unknown_sends
-from warehouse.sending import recover
 
 OVERLAP = timedelta(days=1)
 """How far before the newest known entry a list is read again: entries may come late."""

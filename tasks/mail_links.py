@@ -6,18 +6,14 @@ click ends the visitor's being unknown. Links that end the mails carry neither, 
 
 from __future__ import annotations
 
-import base64
-import hmac
 import html
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import orjson
-from itsdangerous import Signer
-
 from rules.models import Sender
+from tasks.tokens import text_signer
 
 LEAD_PARAMETER = "nl"
 """The query parameter that carries the lead's token."""
@@ -43,24 +39,12 @@ class Links:
 
 def signed_links(public_url: str, secret_key: str) -> Links:
     """Return links whose tokens only this secret can make."""
-    return Links(public_url, _signing(secret_key, OPT_OUT_SALT), _signing(secret_key, LEAD_SALT))
+    return Links(public_url, text_signer(secret_key, OPT_OUT_SALT), text_signer(secret_key, LEAD_SALT))
 
 
 def void_links(public_url: str) -> Links:
     """Return links that act on nobody and name nobody, for mails that are only looked at."""
     return Links(public_url, lambda send_id: "preview", lambda send_id: "preview")
-
-
-def _signing(secret_key: str, salt: str) -> Callable[[str], str]:
-    """Sign as ``URLSafeSerializer`` does, which reads it, with the key derived once and not for each of a million."""
-    key = Signer(secret_key, salt=salt).derive_key()
-
-    def sign(send_id: str) -> str:
-        payload = base64.urlsafe_b64encode(orjson.dumps(send_id)).rstrip(b"=")
-        signature = base64.urlsafe_b64encode(hmac.digest(key, payload, "sha1")).rstrip(b"=")
-        return f"{payload.decode()}.{signature.decode()}"
-
-    return sign
 
 
 @dataclass(frozen=True)

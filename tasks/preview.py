@@ -23,8 +23,8 @@ from settings import Settings
 from tasks.errors import RunError
 from tasks.mail import build_payload, fill, shown_fields, values_by_tag
 from tasks.mail_links import Links, void_links
+from warehouse.claims import Claim
 from warehouse.connection import open_replay
-from warehouse.sending import Claim
 from warehouse.statements import query
 
 _PAGES = Path(__file__).parent / "pages"

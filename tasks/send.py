@@ -10,6 +10,7 @@ from settings import Settings
 from tasks.acts import check_act_instant, mail_client, only_one
 from tasks.delivery import Delivery, Progress
 from warehouse import sending
+from warehouse.attempts import recover
 from warehouse.connection import check_instant, open_ledger
 
 
@@ -17,7 +18,7 @@ def plan_sends(settings: Settings, rules: RuleSet, as_of: datetime) -> dict[str,
     """Enrol, and decide every send that is due. Returns the number of decisions by name."""
     with only_one(settings, "send"), open_ledger(settings, with_warehouse=True) as ledger:
         sending.recomputed_at(ledger, rules, as_of)
-        sending.recover(ledger, as_of)
+        recover(ledger, as_of)
         sending.apply_evidence(ledger, rules, as_of)
         check_instant(ledger, "send", as_of)
         return sending.plan_sends(ledger, rules, as_of, settings.timezone)

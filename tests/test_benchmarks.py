@@ -24,8 +24,10 @@ def test_the_engine_makes_what_hand_written_sql_makes(tmp_path: Path) -> None:
 
 
 def test_mails_are_decided_and_delivered_beside_a_floor_of_as_many(tmp_path: Path) -> None:
-    floor, ours = measure_sending(tmp_path, 1_500)
+    floor, ours, helper = measure_sending(tmp_path, 1_500)
     assert floor.mails == ours.mails == 1_500
+    assert helper.mails == 1_000
+    assert helper.us_a_mail > 0
     assert ours.parts["decide"] + ours.parts["deliver"] == pytest.approx(ours.seconds)
     with duckdb.connect(str(tmp_path / "mails_1500" / "ledger.duckdb"), read_only=True) as ledger:
         assert ledger.execute("select mails, outcome from attempts order by 1").fetchall() == [

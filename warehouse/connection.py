@@ -37,9 +37,22 @@ def open_warehouse(settings: Settings, *, read_only: bool = False) -> Iterator[d
 
 @contextmanager
 def open_ledger(
-    settings: Settings, *, read_only: bool = False, with_warehouse: bool = False
+    settings: Settings, *, read_only: bool = False, with_warehouse: bool = False, is_brief: bool = False
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The ledger, migrated; with the warehouse attached read-only as ``warehouse`` where planning needs both."""
+    """The ledger, migrated; with the warehouse attached read-only as ``warehouse`` where planning needs both.
+
+    ``is_brief``: for one of many small commits of a run that has opened it before. It is as safe, and stands in the log
+    beside the file until the next use that is not brief. Such a connection has none of our functions.
+    """
+    if is_brief:
+        connection = _connect(settings.ledger, settings)
+        try:
+            connection.execute("pragma disable_checkpoint_on_shutdown")
+            with _transaction(connection):
+                yield connection
+        finally:
+            connection.close()
+        return
     if with_warehouse and not settings.warehouse.exists():
         with open_warehouse(settings):
             pass
@@ -87,15 +100,21 @@ def _open(
         if attached is not None:
             attach(connection, attached, "warehouse", settings)
             _check_attached(connection, attached)
-        connection.begin()
-        try:
+        with _transaction(connection):
             yield connection
-        except BaseException:
-            connection.rollback()
-            raise
-        connection.commit()
     finally:
         connection.close()
+
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
 
 
 def connect(path: Path, settings: Settings, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
@@ -105,6 +124,12 @@ def connect(path: Path, settings: Settings, *, read_only: bool = False) -> duckd
         FileLockedError: Another process held the file all that time.
         WarehouseError: The file cannot be read or made.
     """
+    connection = _connect(path, settings, read_only=read_only)
+    _register_functions(connection)
+    return connection
+
+
+def _connect(path: Path, settings: Settings, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     connection = _within_timeout(
         path,
         settings.lock_timeout_seconds,
@@ -113,7 +138,6 @@ def connect(path: Path, settings: Settings, *, read_only: bool = False) -> duckd
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("set memory_limit = ?", [settings.memory_limit])
     connection.execute("set enable_progress_bar = false")
-    _register_functions(connection)
     return connection
 
 

@@ -6,24 +6,28 @@ been taken? Only a clear no lets it be tried again.
 
 from __future__ import annotations
 
-import errno
+import io
 import logging
 import re
-import socket
-import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.error import URLError
 
 import orjson
-from python_http_client.exceptions import HTTPError
+from python_http_client.client import Client
+from python_http_client.exceptions import HTTPError, handle_error
 from sendgrid import SendGridAPIClient
+
+from tasks.clients.transport import MaybeSentError, NotSentError, Reply, Transport
 
 Verdict = Literal["accepted", "rejected", "split", "wait", "stop", "not_sent", "unknown"]
 
+MAX_WAIT_SECONDS = 60.0
 _PERSONALIZATION = re.compile(r"personalizations[.\[](\d+)")
 _ADDRESS = re.compile(r"[^\s<>\"']+@[^\s<>\"']+")
-_NEVER_CONNECTED = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL}
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,9 @@ class Answer:
 
     ``verdict``: ``accepted``: all mails were taken. ``rejected``: none was, and ``rejected`` numbers the mails at
     fault. ``split``: none was, and nobody says which is at fault. ``wait``: none was, for too many requests. ``stop``:
-    none was, and none will be until a person acts. ``not_sent``: the request never left. ``unknown``: it may have.
+    none was, and none will be until a person acts; ``is_about_sender``: none of this sender. ``not_sent``: the request
+    never left. ``unknown``: it may have. ``requests_left`` of those allowed for now, if told; the limit is lifted in
+    ``wait_seconds``.
     """
 
     verdict: Verdict
@@ -41,51 +47,123 @@ class Answer:
     message_id: str | None = None
     rejected: tuple[int, ...] = ()
     wait_seconds: float = 0
+    requests_left: int | None = None
+    is_about_sender: bool = False
+
+
+class Body(bytes):
+    """JSON as it goes over the wire, which the library neither dumps again nor prints."""
+
+    def encode(self, *_: str) -> Body:
+        """Itself: the library encodes what it takes for text."""
+        return self
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
+
+    def __format__(self, _: str) -> str:
+        return repr(self)
+
+
+class PooledClient(Client):  # type: ignore[misc]
+    """The library's client over our transport; safe to use from several threads at once.
+
+    It keeps the key to itself, so that the library cannot print it.
+    """
+
+    def __init__(self, transport: Transport, authorization: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._transport = transport
+        self._authorization = authorization
+
+    def _build_client(self, name: str | None = None) -> PooledClient:
+        return PooledClient(
+            self._transport,
+            self._authorization,
+            host=self.host,
+            version=self._version,
+            request_headers=dict(self.request_headers),  # the library would share one among all requests
+            url_path=[*self._url_path, name] if name else self._url_path,
+            append_slash=self.append_slash,
+            timeout=self.timeout,
+        )
+
+    def _make_request(self, opener: Any, request: urllib.request.Request, timeout: float | None = None) -> Reply:
+        headers = dict(request.header_items()) | {"Authorization": self._authorization}
+        if request.data is not None:
+            headers["Content-type"] = "application/json"
+        data = request.data
+        assert data is None or isinstance(data, bytes)
+        reply = self._transport.request(request.get_method(), request.full_url, headers, data)
+        if reply.status < 300:
+            return reply
+        body = io.BytesIO(reply.body)
+        raise handle_error(urllib.error.HTTPError(request.full_url, reply.status, "", reply.headers, body)) from None
+
+
+def make_client(host: str, api_key: str, timeout_seconds: float) -> PooledClient:
+    """The library's client for one account, as ``client.mail.send.post(...)``.
+
+    Its calls raise ``python_http_client.exceptions.HTTPError`` for every status but 2xx, and what the transport raises.
+    """
+    for name in ("python_http_client", "python_http_client.client"):  # prints headers and bodies at DEBUG
+        logging.getLogger(name).setLevel(logging.WARNING)
+    headers = dict(SendGridAPIClient(api_key=api_key, host=host).client.request_headers)
+    authorization = headers.pop("Authorization")
+    return PooledClient(Transport(host, timeout_seconds), authorization, host=host, request_headers=headers, version=3)
 
 
 class SendGrid:
     """A client of one account."""
 
     def __init__(self, host: str, api_key: str, timeout_seconds: float) -> None:
-        # At DEBUG this logger prints the Authorization header and every body.
-        logging.getLogger("python_http_client").setLevel(logging.WARNING)
-        self._client = SendGridAPIClient(api_key=api_key, host=host).client
-        self._client.timeout = timeout_seconds
+        self.client = make_client(host, api_key, timeout_seconds)
 
-    def send(self, payload: dict[str, Any]) -> Answer:
-        """Post one mail/send request. Never raises for what the network or the provider does."""
+    def send(self, payload: Mapping[str, Any] | bytes) -> Answer:
+        """Post one mail/send request, given as a mapping or as its JSON.
+
+        Never raises for what the network or the provider does.
+        """
+        body = Body(payload if isinstance(payload, bytes) else orjson.dumps(payload))
         try:
-            response = self._client.mail.send.post(request_body=payload)
+            # under this type the library takes the body as it is; what leaves says application/json
+            as_it_is = {"Content-Type": "application/json; charset=utf-8"}
+            response = self.client.mail.send.post(request_body=body, request_headers=as_it_is)
         except HTTPError as error:
             return _refusal(int(error.status_code), error.body, error.headers)
-        except URLError as error:
-            if _never_connected(error.reason):
-                return Answer("not_sent", message=f"SendGrid could not be reached: {error.reason}")
-            return Answer("unknown", message=f"the connection failed while sending: {error.reason}")
+        except NotSentError as error:
+            return Answer("not_sent", message=f"SendGrid could not be reached: {error}")
+        except MaybeSentError as error:
+            return Answer("unknown", message=f"the connection failed after the request had begun to leave: {error}")
         except Exception as error:  # noqa: BLE001 - whatever failed after the request began, the mail may have left
             return Answer("unknown", message=f"no answer: {type(error).__name__}")
-        if response.status_code == 202:
-            return Answer("accepted", 202, message_id=response.headers.get("X-Message-Id"))
-        return Answer("unknown", response.status_code, message=f"an answer without meaning: {response.status_code}")
-
-
-def _never_connected(reason: object) -> bool:
-    return isinstance(reason, socket.gaierror | ssl.SSLCertVerificationError) or (
-        isinstance(reason, OSError) and reason.errno in _NEVER_CONNECTED
-    )
+        left = _number(response.headers.get("X-RateLimit-Remaining"))
+        return Answer(
+            "accepted" if response.status_code == 202 else "unknown",
+            response.status_code,
+            None if response.status_code == 202 else f"an answer without meaning: {response.status_code}",
+            message_id=response.headers.get("X-Message-Id"),
+            wait_seconds=_reset_seconds(response.headers) if left is not None and left <= 0 else 0,
+            requests_left=None if left is None else max(int(left), 0),
+        )
 
 
 def _refusal(status: int, body: bytes, headers: Any) -> Answer:
-    message = _without_addresses(_message(body))
+    errors = _errors(body)
+    message = _message(errors)
     if status == 400:
-        rejected = _rejected(body)
+        rejected = _rejected(errors)
         return Answer("rejected" if rejected else "split", status, message, rejected=rejected)
     if status == 413:
         return Answer("split", status, "the request was too large")
     if status == 429:
-        return Answer("wait", status, message, wait_seconds=_reset_seconds(headers))
+        return Answer("wait", status, message, wait_seconds=_reset_seconds(headers), requests_left=0)
+    if status < 400:
+        return Answer("stop", status, "a redirect, which is not followed")
     if status < 500:
-        return Answer("stop", status, message)
+        fields = [str(error.get("field") or "") for error in errors]
+        is_about_sender = status == 403 and any(field.split(".")[0] == "from" for field in fields)
+        return Answer("stop", status, message, is_about_sender=is_about_sender)
     return Answer("unknown", status, message)
 
 
@@ -94,30 +172,31 @@ def _errors(body: bytes) -> list[dict[str, Any]]:
         errors = orjson.loads(body)["errors"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return []
-    return [error for error in errors if isinstance(error, dict)]
+    return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
 
 
-def _message(body: bytes) -> str:
-    messages = [f"{error.get('message', '')} ({error.get('field') or 'no field'})" for error in _errors(body)]
-    return "; ".join(messages)[:500] or "no reason given"
+def _message(errors: list[dict[str, Any]]) -> str:
+    messages = [f"{error.get('message', '')} ({error.get('field') or 'no field'})" for error in errors]
+    return _ADDRESS.sub("<address>", "; ".join(messages))[:500] or "no reason given"
 
 
-def _rejected(body: bytes) -> tuple[int, ...]:
-    found = (_PERSONALIZATION.search(str(error.get("field"))) for error in _errors(body))
+def _rejected(errors: list[dict[str, Any]]) -> tuple[int, ...]:
+    found = (_PERSONALIZATION.search(str(error.get("field"))) for error in errors)
     return tuple(sorted({int(match.group(1)) for match in found if match}))
 
 
 def _reset_seconds(headers: Any) -> float:
     """Seconds until the rate limit is lifted; the header holds an epoch second, sometimes a number of seconds."""
-    import time
-
-    try:
-        reset = float(headers.get("X-RateLimit-Reset"))
-    except (TypeError, ValueError):
+    reset = _number(headers.get("X-RateLimit-Reset"))
+    if reset is None:
         return 5.0
     seconds = reset - time.time() if reset > 1_000_000_000 else reset
-    return min(max(seconds, 0.1), 60.0)
+    return min(max(seconds, 0.1), MAX_WAIT_SECONDS)
 
 
-def _without_addresses(text: str) -> str:
-    return _ADDRESS.sub("<address>", text)
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if abs(number) < 1e12 else None  # not a number is neither

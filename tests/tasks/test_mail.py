@@ -31,8 +31,8 @@ from tasks.send import deliver_sends, plan_sends
 from tests.facts import START, add_consent, add_event, add_lead, at
 from tests.rule_sets import DOWNLOAD, rule_set, step
 from tests.world import World, stand_in
+from warehouse.claims import Claim
 from warehouse.connection import open_ledger
-from warehouse.sending import Claim
 
 SECRET = "a secret of tests"
 LINKS = signed_links("https://mail.example.com", SECRET)

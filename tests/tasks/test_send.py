@@ -16,6 +16,7 @@ from tasks.send import deliver_sends, plan_sends, waiting_sends
 from tests.facts import START, add_consent, add_event, add_lead, add_suppression, at
 from tests.rule_sets import CASE_STUDY, CONSULTATION, DOWNLOAD, PRICE_VIEW, rule_set, step
 from tests.world import World, stand_in
+from warehouse.claims import Claims
 from warehouse.connection import open_ledger
 
 
@@ -406,10 +407,11 @@ def test_an_allowlist_lets_only_its_addresses_out(world: World) -> None:
         event(world, "document_download", at(1), name, asset="guide")
     world.recompute(rules(THANKS), at(1))
     plan_sends(world.settings, rules(THANKS), at(1))
-    from warehouse.sending import planned_batches
-
+    claims = Claims(rules(THANKS), at(1), "Asia/Tokyo", ["@other.example"], [], 1_000, 1_000)
     with open_ledger(world.settings, with_warehouse=True) as ledger:
-        batches = planned_batches(ledger, rules(THANKS), at(1), "Asia/Tokyo", ["@other.example"], 1000)
-    assert [len(ids) for *_, ids in batches] == [1]
+        assert claims.waiting(ledger) == {"marketing": 1}
+        assert [[claim.email for claim in batch.claims] for batch in claims.next_page(ledger).batches] == [
+            ["b@other.example"]
+        ]
     listed = world.settings.model_copy(update={"delivery": "allowlist", "allowlist": "@other.example"})
     assert listed.effective_delivery == "live", "a loopback host counts as live"

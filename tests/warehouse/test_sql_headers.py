@@ -26,6 +26,7 @@ QUERIES = MODELS.parent / "queries"
 SELECTIONS = (
     "enrol", "decide", "claim", "handoff_causes", "undecided", "leaving", "enter_runs", "end_runs", "run_moves",
     "enrol_runs", "enrol_newsletters", "sample_figures", "assign_variants", "unknown_sends",
+    "sendable", "held_sends",
 )  # fmt: skip
 HEADERED = [*sorted(MODELS.rglob("*.sql")), *(QUERIES / f"{name}.sql" for name in SELECTIONS)]
 BUILT = {path.stem: path for path in [*MODELS.glob("*.sql"), *MODELS.glob("steps/*.sql")]}

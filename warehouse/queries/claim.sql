@@ -1,6 +1,6 @@
--- One row per planned send of a batch, with what its mail shows and the reason, if any, why it may no longer go.
+-- One row per planned send of a page, with what its mail shows and the reason, if any, why it may no longer go.
 -- key: send_id
--- from: sends, holdout, lead_aliases, lead_identities, leads, rule_steps, segment_members, suppression_records,
+-- from: page, leaving, sends, holdout, lead_aliases, lead_identities, leads, rule_steps, segment_members, suppression_records,
 --       consent_records, events
 -- A send may have waited since it was decided: stage, segment and step are looked at again. Suppression stands here
 -- again because facts may have come in since. What the last recompute saw is in leads; facts of its instant or later
@@ -62,19 +62,20 @@ held_out as (
 
 batch as (
     select
-        sends.send_id,
-        sends.scenario,
-        sends.step,
-        sends.occurrence,
-        sends.email,
+        page.send_id,
+        page.scenario,
+        page.step,
+        page.occurrence,
+        page.category,
+        page.email,
+        page.lead_id as planned_lead_id,
         aliases.lead_id,
-    from sends
-    left join warehouse.lead_aliases as aliases on sends.lead_id = aliases.alias_lead_id
-    where sends.state = 'planned' and sends.send_id in (select unnest($send_ids))
+    from page
+    left join warehouse.lead_aliases as aliases on page.lead_id = aliases.alias_lead_id
 ),
 
 of_the_same as (
-    -- two leads that were one person all along: sends to the same address, and to any of the lead's names
+    -- two leads that were one person all along: sends to the same address, and to any other of the lead's names
     select batch.send_id, other.send_id as other_id, other.state
     from batch
     inner join sends as other
@@ -86,13 +87,35 @@ of_the_same as (
     union all
     select batch.send_id, other.send_id as other_id, other.state
     from batch
-    inner join warehouse.lead_aliases as names on batch.lead_id = names.lead_id
+    inner join warehouse.lead_aliases as names
+        on batch.lead_id = names.lead_id and batch.planned_lead_id != names.alias_lead_id
     inner join sends as other
         on
             names.alias_lead_id = other.lead_id
             and batch.scenario = other.scenario
             and batch.step = other.step
             and batch.occurrence = other.occurrence
+),
+
+told_off as (
+    select batch.send_id
+    from batch
+    inner join fresh_of_leads on batch.lead_id = fresh_of_leads.lead_id
+    where fresh_of_leads.blocks = 'all' or batch.category = 'marketing'
+    union all
+    select batch.send_id
+    from batch
+    inner join fresh on batch.email = fresh.email
+    where fresh.blocks = 'all' or batch.category = 'marketing'
+),
+
+in_segment as (
+    select batch.send_id
+    from batch
+    inner join warehouse.rule_steps on batch.scenario = rule_steps.scenario and batch.step = rule_steps.step
+    inner join warehouse.segment_members
+        on rule_steps.segment = segment_members.segment and batch.lead_id = segment_members.lead_id
+    where segment_members.left_at is null
 ),
 
 twins as (
@@ -106,8 +129,13 @@ twins as (
 )
 
 select
+    sends.position,
     sends.send_id,
+    sends.scenario,
+    sends.step,
+    sends.variant,
     sends.email,
+    sends.batch,
     case
         when rule_steps.step is null or not rule_steps.is_enabled then 'step_removed'
         when coalesce(sends.expires_at, sends.due_at + $expires_after) < $as_of then 'expired'
@@ -115,34 +143,16 @@ select
         when leads.lead_id is null then 'unknown_lead'
         when leads.is_suppressed then 'suppressed'
         when sends.category = 'marketing' and leads.is_opted_out then 'opted_out'
-        when exists (
-            select 1
-            from fresh_of_leads
-            where
-                fresh_of_leads.lead_id = leads.lead_id
-                and (fresh_of_leads.blocks = 'all' or sends.category = 'marketing')
-        ) then 'opted_out'
-        when exists (
-            select 1
-            from fresh
-            where fresh.email = sends.email and (fresh.blocks = 'all' or sends.category = 'marketing')
-        ) then 'opted_out'
+        when sends.send_id in (select send_id from told_off) then 'opted_out'
         when sends.category = 'marketing' and leads.consent_state != 'consented' then 'no_consent'
         when sends.category = 'marketing' and leads.lead_id in (from held_out) then 'holdout'
         when rule_steps.stage is not null and rule_steps.stage != coalesce(leads.stage, '') then 'exited'
-        when not exists (
-            select 1
-            from warehouse.segment_members
-            where
-                segment_members.segment = rule_steps.segment
-                and segment_members.lead_id = leads.lead_id
-                and segment_members.left_at is null
-        ) then 'exited'
+        when leaving.reason is not null then 'exited'
+        when rule_steps.asks_segment and sends.send_id not in (select send_id from in_segment) then 'exited'
     end as stop_reason,
     leads as lead,
-from sends
+from page as sends
+left join leaving using (lead_id, scenario, step, occurrence)
 left join warehouse.lead_aliases as aliases on sends.lead_id = aliases.alias_lead_id
 left join warehouse.leads on aliases.lead_id = leads.lead_id
 left join warehouse.rule_steps on sends.scenario = rule_steps.scenario and sends.step = rule_steps.step
-where sends.state = 'planned' and sends.send_id in (select unnest($send_ids))
-order by sends.send_id

@@ -1,0 +1,309 @@
+"""What a delivery run leaves in the ledger, wherever it ends, and how one fault touches no other lead's mail."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+import pytest
+
+from rules.models import RuleSet, Sender, Template
+from tasks import delivery
+from tasks.clients.sendgrid import Answer
+from tasks.delivery import Delivery
+from tasks.errors import RunError
+from tasks.send import deliver_sends, plan_sends
+from tests.facts import START, add_consent, add_event, add_lead, add_suppression, at
+from tests.rule_sets import CONSULTATION, DOWNLOAD, SEMINAR, rule_set, step
+from tests.tasks.clients.raw_server import Peer, RawServer
+from tests.world import World, stand_in
+from warehouse.claims import Claims
+from warehouse.connection import open_ledger
+
+THANKS = step("thanks", DOWNLOAD, segment="everyone")
+MIGRATIONS = Path(__file__).parents[2] / "warehouse" / "migrations" / "ledger"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with stand_in(tmp_path) as server:
+        yield World(tmp_path, server)
+
+
+def rules(*steps, **changes) -> RuleSet:
+    return rule_set(steps=steps or (THANKS,), active_from=START, **changes)
+
+
+def decide(world: World, asked: RuleSet, leads: int) -> None:
+    """Let so many leads download something, and decide on their mails."""
+
+    def add(connection):
+        for number in range(leads):
+            add_lead(connection, f"lead{number}@example.com", name=f"名前{number}")
+            add_consent(connection, f"lead{number}@example.com")
+            for kind in ("document_download", "seminar_signup", "consultation_request"):
+                add_event(connection, kind, at(1), email=f"lead{number}@example.com", asset="guide")
+
+    world.facts(add)
+    world.recompute(asked, at(1))
+    assert plan_sends(world.settings, asked, at(1)) == {"sent": leads * len(asked.steps)}
+
+
+def small_requests(monkeypatch: pytest.MonkeyPatch, mails: int, page: int) -> None:
+    monkeypatch.setattr(delivery, "MAX_PERSONALIZATIONS", mails)
+    monkeypatch.setattr(delivery, "PAGE_SIZE", page)
+
+
+def states(world: World) -> dict[str, int]:
+    return dict(world.ledger("select state, count(*) from sends group by state"))
+
+
+class Asked:
+    """A client that tells what it was asked, and answers as a test says."""
+
+    def __init__(self, answer: Callable[[int, dict[str, Any]], Answer]) -> None:
+        self.payloads: list[dict[str, Any]] = []
+        self._answer = answer
+
+    def send(self, payload: bytes) -> Answer:
+        self.payloads.append(orjson.loads(payload))
+        return self._answer(len(self.payloads), self.payloads[-1])
+
+    def addresses(self) -> list[str]:
+        return [mail["to"][0]["email"] for payload in self.payloads for mail in payload["personalizations"]]
+
+
+def deliver(world: World, asked: RuleSet, client: Asked, told: list[str] | None = None) -> dict[str, int]:
+    run = Delivery(world.settings, asked, at(1), client, (lambda _: None) if told is None else told.append)
+    return run.run(is_confirmed=False)
+
+
+def accept(*_: object) -> Answer:
+    return Answer("accepted", 202, message_id="m1")
+
+
+def test_pages_and_requests_of_any_size_take_every_mail_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_requests(monkeypatch, mails=2, page=5)
+    decide(world, rules(), 13)
+    client, told = Asked(accept), []
+    assert deliver(world, rules(), client, told) == {"accepted": 13, "cancelled": 0}
+    assert sorted(client.addresses()) == sorted(f"lead{number}@example.com" for number in range(13))
+    assert [line for line in told if "mails" in line] == ["5 of 13 mails", "10 of 13 mails", "13 of 13 mails"]
+    assert states(world) == {"accepted": 13}
+    assert world.ledger(
+        "select sum(mails), count(*), any_value(outcome), count(finished_at), any_value(message_id) from attempts"
+    ) == [(13, 8, "accepted", 8, "m1")]
+    assert world.ledger(
+        "select count(*), count(distinct send_id) from sends join attempt_sends using (send_id, attempt_id)"
+        " where message_id = 'm1' and sent_at is not null"
+    ) == [(13, 13)]
+
+
+def test_a_request_is_in_the_ledger_before_it_leaves_and_nobody_holds_the_file_meanwhile(world: World) -> None:
+    decide(world, rules(), 1)
+    found: list[object] = []
+
+    def look(*_: object) -> Answer:
+        # as another process, since one process may open a file twice
+        code = (
+            "import duckdb, sys; print(duckdb.connect(sys.argv[1]).execute("
+            "'select outcome, mails from attempts').fetchall())"
+        )
+        command = [sys.executable, "-c", code, str(world.settings.ledger)]
+        found.append(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
+        return accept()
+
+    deliver(world, rules(), Asked(look))
+    assert found == ["[('sending', 1)]"]
+
+
+def test_a_run_that_dies_leaves_only_what_was_under_way_unknown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_requests(monkeypatch, mails=2, page=100)
+    decide(world, rules(), 9)
+
+    def die(number: int, _: dict[str, Any]) -> Answer:
+        if number == 3:  # of the second group
+            raise KeyboardInterrupt
+        return accept()
+
+    client = Asked(die)
+    with pytest.raises(KeyboardInterrupt):
+        deliver(world, rules(), client)
+    assert states(world) == {"claimed": 9}
+    assert world.ledger("select outcome, count(*) from attempts group by all order by all") == [
+        ("accepted", 1), ("sending", 2),
+    ]  # fmt: skip
+    after = Asked(accept)
+    assert deliver(world, rules(), after)["accepted"] == 3
+    assert world.ledger(
+        "select count(*) from attempts join attempt_sends using (attempt_id) join sends using (send_id)"
+        " where outcome = 'unknown' and state = 'unknown' and list_contains(send_ids, send_id)"
+    ) == [(4,)]
+    assert states(world) == {"accepted": 5, "unknown": 4}
+    assert len({*client.addresses(), *after.addresses()}) == len(client.addresses() + after.addresses()) == 9
+    assert world.ledger("select distinct state_reason from sends where state = 'unknown'") == [
+        ("the run ended before the answer",)
+    ]
+
+
+def test_what_was_answered_is_kept_when_the_ledger_cannot_be_opened_any_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_requests(monkeypatch, mails=2, page=100)
+    decide(world, rules(), 3)
+    real, opened = delivery.open_ledger, 0
+
+    def failing(*args: object, **options: object):
+        nonlocal opened
+        opened += 1
+        if opened == 4:  # the run's beginning, the page, the first group, and now the second
+            raise RuntimeError("no space left on the disk")
+        return real(*args, **options)
+
+    monkeypatch.setattr(delivery, "open_ledger", failing)
+    with pytest.raises(RuntimeError):
+        deliver(world, rules(), Asked(accept))
+    assert states(world) == {"accepted": 2, "planned": 1}
+
+
+def test_a_sender_that_is_refused_stops_its_own_mails_alone(tmp_path: Path) -> None:
+    sales = Sender(
+        id="sales", name="営業", email="sales@example.com", company="会社", postal_address="東京", contact="連絡先"
+    )
+    asked = rules(
+        THANKS,
+        step("offer", SEMINAR, segment="everyone", sender="sales"),
+        step("last", CONSULTATION, segment="everyone"),
+    )
+    asked = asked.model_copy(update={"senders": (*asked.senders, sales)})
+    error = {"errors": [{"message": "The from address does not match a verified Sender Identity", "field": "from"}]}
+
+    def act(peer: Peer) -> None:
+        while True:
+            _, body = peer.read_request()
+            if orjson.loads(body)["from"]["email"] == sales.email:
+                peer.answer("403 Forbidden", orjson.dumps(error))
+            else:
+                peer.answer("202 Accepted")
+
+    with RawServer(act) as server, stand_in(tmp_path) as unused:
+        world = World(tmp_path, unused, sendgrid_host=server.url)
+        decide(world, asked, 3)
+        with pytest.raises(RunError, match="refused sender sales with 403: The from address does not match"):
+            deliver_sends(world.settings, asked, at(1))
+    assert world.ledger("select step, state, count(*) from sends group by all order by all") == [
+        ("last", "accepted", 3), ("offer", "planned", 3), ("thanks", "accepted", 3),
+    ]  # fmt: skip
+    assert world.ledger("select outcome, http_status, message from attempts where outcome != 'accepted'") == [
+        ("not_sent", 403, "The from address does not match a verified Sender Identity (from)")
+    ]
+
+
+def test_a_template_that_cannot_be_rendered_stops_its_own_mails_alone(world: World) -> None:
+    broken = Template(id="broken", subject="{{ step.subject }}", text="{{ lead.nothing }}", html="<p></p>")
+    asked = rules(THANKS, step("offer", SEMINAR, segment="everyone", template="broken"))
+    asked = asked.model_copy(update={"templates": (*asked.templates, broken)})
+    decide(world, asked, 2)
+    with pytest.raises(RunError, match=r"mails/broken cannot be rendered: .*nothing"):
+        deliver_sends(world.settings, asked, at(1))
+    assert world.ledger("select step, state, count(*) from sends group by all order by all") == [
+        ("offer", "planned", 2), ("thanks", "accepted", 2),
+    ]  # fmt: skip
+
+
+def test_the_limit_told_by_an_acceptance_is_waited_for_and_then_all_is_looked_at_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_requests(monkeypatch, mails=1, page=100)
+    decide(world, rules(), 3)
+    taken: list[float] = []
+
+    def act(peer: Peer) -> None:
+        while True:
+            _, body = peer.read_request()
+            taken.append(time.monotonic())
+            if len(taken) == 1:
+                first = orjson.loads(body)["personalizations"][0]["to"][0]["email"]
+                out = next(f"lead{number}@example.com" for number in range(3) if f"lead{number}@example.com" != first)
+                world.facts(lambda connection: add_suppression(connection, out, at(1)))
+                peer.answer("202 Accepted", X_RateLimit_Remaining="0", X_RateLimit_Reset="1.2")
+            else:
+                peer.answer("202 Accepted", X_RateLimit_Remaining="5", X_RateLimit_Reset="60")
+
+    told: list[str] = []
+    with RawServer(act) as server:
+        settings = world.settings.model_copy(update={"sendgrid_host": server.url})
+        deliver_sends(settings, rules(), at(1), told.append)
+    assert states(world) == {"accepted": 2, "cancelled": 1}
+    assert world.ledger("select outcome, count(*) from attempts group by all") == [("accepted", 2)]
+    assert taken[1] - taken[0] >= 1.2
+    assert "SendGrid takes no requests for now; waiting 1 s" in told
+
+
+def test_a_pause_holds_what_is_claimed_and_not_yet_noted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_requests(monkeypatch, mails=1, page=100)
+    decide(world, rules(), 5)
+
+    def pause(number: int, _: dict[str, Any]) -> Answer:
+        if number == 1:
+            with open_ledger(world.settings) as ledger:
+                ledger.execute("insert into pauses values ('guide', ?)", [at(1)])
+        return accept()
+
+    client = Asked(pause)
+    assert deliver(world, rules(), client)["accepted"] == 1
+    assert len(client.payloads) == 1
+    assert states(world) == {"accepted": 1, "planned": 4}
+
+
+def test_a_request_holds_an_address_once_and_a_variant_alone() -> None:
+    claims = Claims(rules(), at(1), "Asia/Tokyo", None, ["name"], batch_size=2, page_size=100)
+    rows = [
+        (number, None, "guide", "thanks", variant, f"s{number}", email, f"name{number}")
+        for number, (variant, email) in enumerate(
+            [("a", "x"), ("a", "y"), ("a", "x"), ("b", "x"), ("a", "x"), ("a", "z")]
+        )
+    ]
+    batches, positions = claims._packed(rows)
+    assert positions == [[0, 1], [2, 5], [3], [4]]
+    assert [(batch.variant, batch.ids) for batch in batches] == [
+        ("a", ["s0", "s1"]),
+        ("a", ["s2", "s5"]),
+        ("b", ["s3"]),
+        ("a", ["s4"]),
+    ]
+    assert batches[0].claims[1].lead == {"name": "name1"}
+    assert len({batch.attempt_id for batch in batches}) == 4
+    again, _ = claims._packed([(row[0], number // 2, *row[2:]) for number, row in enumerate(rows[:3])])
+    assert [batch.ids for batch in again] == [["s0", "s1"], ["s2"]]
+
+
+def test_a_ledger_of_an_earlier_version_keeps_its_requests(world: World) -> None:
+    with duckdb.connect(str(world.settings.ledger)) as ledger:
+        ledger.execute("create table schema_migrations (name varchar primary key)")
+        for name in ("0001_ledger.sql", "0002_delivery.sql"):
+            ledger.execute((MIGRATIONS / name).read_text(encoding="utf-8"))
+            ledger.execute("insert into schema_migrations values (?)", [name])
+        for attempt, outcome, state in (("a1", "accepted", "accepted"), ("a2", "sending", "sending")):
+            ledger.execute(
+                "insert into attempts values (?, ?, null, 2, 'hash', ?, null, null)", [attempt, at(0), outcome]
+            )
+            for number in range(2):
+                ledger.execute("insert into attempt_sends values (?, ?)", [attempt, f"{attempt}s{number}"])
+                ledger.execute(
+                    "insert into sends values ($1, $1, 'guide', 'thanks', 'default', 1, 'everyone', 'marketing', $2, null,"
+                    " 'a@example.com', $3, $3, $4, null, null, $3, 'v', null, 'step')",
+                    [f"{attempt}s{number}", state, at(0), attempt],
+                )
+    decide(world, rules(), 1)
+    assert world.ledger("select attempt_id, send_ids, outcome from attempts order by 1") == [
+        ("a1", ["a1s0", "a1s1"], "accepted"), ("a2", ["a2s0", "a2s1"], "unknown"),
+    ]  # fmt: skip
+    assert world.ledger("select count(*) from attempt_sends") == [(4,)]
+    assert states(world) == {"accepted": 2, "unknown": 2, "planned": 1}
