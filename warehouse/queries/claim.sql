@@ -1,7 +1,7 @@
 -- One row per planned send of a page, with what its mail shows and the reason, if any, why it may no longer go.
 -- key: send_id
--- from: page, leaving, sends, holdout, lead_aliases, lead_identities, leads, rule_steps, segment_members, suppression_records,
---       consent_records, events
+-- from: page, leaving, sends, holdout, lead_aliases, lead_identities, leads, rule_steps, segment_members,
+--       suppression_records, consent_records, events
 -- A send may have waited since it was decided: stage, segment and step are looked at again. Suppression stands here
 -- again because facts may have come in since. What the last recompute saw is in leads; facts of its instant or later
 -- are read as they are, and hold for the whole lead and for the address.
