@@ -31,7 +31,18 @@ from rules.condition_models import (
     leaves,
     selectors_of,
 )
-from rules.delivery_models import WEEKDAYS, Brakes, Days, Delivery, MailCap, MailKind, Window
+from rules.delivery_models import (
+    MAIL_KINDS,
+    WEEKDAYS,
+    Brakes,
+    Days,
+    Delivery,
+    MailCap,
+    MailKind,
+    SoftBounces,
+    UnsubscribeGroup,
+    Window,
+)
 from rules.lead_models import (
     Accounts,
     Cap,
@@ -52,6 +63,7 @@ from rules.mail_models import EVERYONE, Handoff, Owner, SalesAction, Sender, Ste
 __all__ = [
     "ANY_EVENT",
     "EVERYONE",
+    "MAIL_KINDS",
     "WEEKDAYS",
     "AccountCondition",
     "Accounts",
@@ -88,6 +100,7 @@ __all__ = [
     "Selector",
     "Sender",
     "SequenceCondition",
+    "SoftBounces",
     "Stage",
     "StageCondition",
     "Step",
@@ -96,6 +109,7 @@ __all__ = [
     "Tier",
     "TierCondition",
     "TitleLevel",
+    "UnsubscribeGroup",
     "Window",
     "leaves",
     "selectors_of",

@@ -13,6 +13,7 @@ import duckdb
 from rules.models import RuleSet
 from warehouse.errors import InstantError, WarehouseError
 from warehouse.openings import make_openings
+from warehouse.rule_tables import soft_bounce_values
 
 QUERIES = Path(__file__).parent / "queries"
 Outcome = Literal["accepted", "rejected", "not_sent", "unknown"]
@@ -347,6 +348,11 @@ def claim(
     """
     batch_of = {send_id: number for number, (_, _, ids) in enumerate(batches) for send_id in ids}
     shown = ", ".join(f"'{field}': leads.{field}" for field in fields)  # ids are plain names, as rules are checked
+    recomputed = recomputed_at(connection, rules, as_of)
+    connection.execute(
+        f"create or replace temp table fresh_blocks as {query('fresh_blocks')}",
+        {"send_ids": list(batch_of), "as_of": as_of, "recomputed_at": recomputed, **soft_bounce_values(rules)},
+    )
     statement = query("claim").replace("leads as lead", f"{{{shown}}} as lead" if shown else "null as lead")
     rows = connection.execute(
         statement,
@@ -354,7 +360,6 @@ def claim(
             "send_ids": list(batch_of),
             "as_of": as_of,
             "expires_after": timedelta(hours=rules.expires_after_hours),
-            "recomputed_at": recomputed_at(connection, rules, as_of),
         },
     ).fetchall()
     stopped: dict[str, list[str]] = {}

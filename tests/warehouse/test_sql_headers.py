@@ -23,7 +23,7 @@ from warehouse.leads import leads_query
 from warehouse.publish import publish
 
 QUERIES = MODELS.parent / "queries"
-SELECTIONS = ("enrol", "decide", "claim", "handoff_causes")
+SELECTIONS = ("enrol", "decide", "claim", "fresh_blocks", "handoff_causes")
 HEADERED = [*sorted(MODELS.rglob("*.sql")), *(QUERIES / f"{name}.sql" for name in SELECTIONS)]
 BUILT = {path.stem: path for path in [*MODELS.glob("*.sql"), *MODELS.glob("steps/*.sql")]}
 ONLY_WHERE_MUCH_IS_KNOWN = {
