@@ -81,6 +81,7 @@ REASONS = {
     "suppressed": "配信不可(エラー・迷惑メール報告)",
     "opted_out": "配信停止済み",
     "no_consent": "同意なし",
+    "blocked_domain": "送信しないドメイン",
     "duplicate_address": "同じ宛先へ配信済み",
     "paused": "一時停止中",
     "quiet_hours": "送信時間帯の外(送信待ち)",
