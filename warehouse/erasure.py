@@ -1,7 +1,7 @@
 """Keeps what must outlive an erasure: why somebody is not mailed, and on what basis they were, under a hash.
 
-The rows with the address go; those that stay name nobody, and hold for a lead whose address hashes so, also for one that
-an import brings back. The caller erases the rest, in the same transaction.
+The rows with the address go; those that stay name nobody, and hold for a lead whose address hashes so, also for one
+that an import brings back. The caller erases the rest, in the same transaction.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ case
     else ['newsletter', 'step', 'trigger']
 end;
 
--- why an event stops mails, soft_bounce where only several of them do; NULL where it stops none. SendGrid calls a bounce
--- that may pass "blocked", and drops what it has on a list of its own, among others.
+-- why an event stops mails, soft_bounce where only several of them do; NULL where it stops none. SendGrid calls a
+-- bounce that may pass "blocked", and drops what it has on a list of its own, among others.
 create or replace temp macro block_reason(event_type, properties) as
 case event_type
     when 'mail_unsubscribe' then 'opt_out'

@@ -34,7 +34,12 @@ _SUPPRESSION = {
     "spam_report": "迷惑メール報告",
     "opt_out": "本人による配信停止",
 }
-_KINDS = {"newsletter": "メールマガジン", "step": "シナリオメール", "trigger": "トリガーメール", "all": "すべてのメール"}
+_KINDS = {
+    "newsletter": "メールマガジン",
+    "step": "シナリオメール",
+    "trigger": "トリガーメール",
+    "all": "すべてのメール",
+}
 _REFUSALS = {
     "suppressed": "送らない(配信不可)",
     "opted_out": "送らない(本人が配信を停止している)",
@@ -129,7 +134,7 @@ def _state(page: Page, explanation: Explanation, wording: Wording) -> list[tuple
 
 
 def _mailing(page: Page, explanation: Explanation) -> list[tuple[str, str]]:
-    """Of each kind of marketing mail whether it is sent and by what consent, kinds of one state together; the blocks."""
+    """Of each kind of marketing mail whether it is sent and by what consent, kinds of one state as one; the blocks."""
     kinds_by_state: dict[str, list[str]] = {}
     for state in explanation.mail_kinds:
         shown = "送る" if state.refusal is None else _REFUSALS.get(state.refusal, state.refusal)

@@ -76,7 +76,12 @@ def test_what_comes_in_after_the_decision_stops_the_kinds_it_names(world: World)
         for day in (0.1, 0.2):
             for name in ("soft", "back"):
                 add_event(
-                    connection, "mail_bounce", at(day), email=f"{name}@example.com", send_id=f"{name}{day}", type="blocked"
+                    connection,
+                    "mail_bounce",
+                    at(day),
+                    email=f"{name}@example.com",
+                    send_id=f"{name}{day}",
+                    type="blocked",
                 )
 
     world.facts(add)

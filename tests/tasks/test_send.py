@@ -203,7 +203,8 @@ def test_an_opt_out_of_any_identity_that_came_in_after_the_decision_cancels(worl
     def opt_out(connection):
         add_suppression(connection, "other@example.com", at(1))
         connection.execute(
-            "insert into suppression_records values ('x', 'list', 'crm:2', null, 'all', 'manual', ?, ?, null)", [at(1), at(1)]
+            "insert into suppression_records values ('x', 'list', 'crm:2', null, 'all', 'manual', ?, ?, null)",
+            [at(1), at(1)],
         )
         add_event(connection, "mail_bounce", at(1), email="c@example.com")
 

@@ -67,7 +67,9 @@ def test_consent_to_a_kind_is_for_that_kind_and_keeps_its_evidence(warehouse) ->
     ]
     add_consent(warehouse, A, at(3))
     assert refusals(warehouse, at(4)) == (None, None, None)
-    assert warehouse.execute("select mail_kind, basis, source, evidence, since_at from lead_consents order by 1").fetchall() == [
+    assert warehouse.execute(
+        "select mail_kind, basis, source, evidence, since_at from lead_consents order by 1"
+    ).fetchall() == [
         ("marketing", "opt_in_form", "crm", "form v1", at(3)),
         ("newsletter", "opt_in_form", "crm", "form v1", at(1)),
     ]
@@ -237,9 +239,10 @@ def test_an_erasure_waits_for_a_recompute_that_has_seen_everything(warehouse) ->
 def test_hashes_under_another_key_stop_a_recompute(tmp_path: Path) -> None:
     hashed = AddressHash(SecretStr("old key"))(A)
     for key in (SecretStr("new key"), None):
-        with pytest.raises(WarehouseError, match="another NURTURE_SECRET_KEY"), open_warehouse(
-            Settings(home=tmp_path / str(key is None), secret_key=key)
-        ) as connection:
+        with (
+            pytest.raises(WarehouseError, match="another NURTURE_SECRET_KEY"),
+            open_warehouse(Settings(home=tmp_path / str(key is None), secret_key=key)) as connection,
+        ):
             connection.execute(
                 "insert into suppression_records values ('x', 'erasure', null, null, 'all', 'opt_out', ?, ?, ?)",
                 [at(1), at(1), hashed],

@@ -13,6 +13,7 @@ import duckdb
 import pytest
 import sqlglot
 
+from rules.models import Delivery
 from tests.facts import START, add_consent, add_event, add_lead, add_suppression, at
 from tests.rule_sets import CASE_STUDY, DOWNLOAD, PRICE_VIEW, rich_rule_set, step
 from tests.world import World, stand_in
@@ -122,7 +123,8 @@ STEPS = (
     step("thanks", DOWNLOAD, segment="everyone", cta=CASE_STUDY),
     step("later", PRICE_VIEW, segment="everyone", delay=timedelta(days=1)),
 )
-RULES = rich_rule_set(steps=STEPS, active_from=START)
+DELIVERY = Delivery(block_domains=("company1.example.com",))
+RULES = rich_rule_set(steps=STEPS, active_from=START, delivery=DELIVERY)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +145,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, seen: Seen) -> Iterator[Worl
         made.recompute(RULES, at(12))  # windows close, points decay
         publish(made.settings, at(12))
         patch.setattr(lead_models, "LEADS_AT_A_TIME", 5)
-        made.recompute(rich_rule_set(steps=STEPS, active_from=START, minimum_score=-5), at(12))
+        made.recompute(rich_rule_set(steps=STEPS, active_from=START, delivery=DELIVERY, minimum_score=-5), at(12))
         yield made
 
 

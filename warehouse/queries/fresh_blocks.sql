@@ -1,4 +1,4 @@
--- One row per address or lead that mails of a kind (all: any mail) may not go to by what the last recompute has not seen.
+-- One row per address or lead that gets no mails of a kind (all: none at all), by what no recompute has seen yet.
 -- key: email, lead_id, blocks
 -- from: suppression_records, consent_records, events, mail_blocks, last_deliveries, rule_unsubscribe_groups,
 --       lead_identities, sends
