@@ -230,7 +230,7 @@ def test_a_key_is_one_in_what_is_published(path: Path, world: World) -> None:
 
 def test_the_leads_query_reads_what_a_run_makes(world: World, seen: Seen) -> None:
     with duckdb.connect() as connection:
-        read = connection.get_table_names(leads_query(RULES.fields))
+        read = connection.get_table_names(_PARAMETER.sub("null", leads_query(RULES.fields)))
     assert read <= seen.made
 
 
