@@ -19,7 +19,7 @@ _THEIRS = """
         or external_id in (select value from lead_identities where lead_id = $lead_id and kind = 'external_id')
     )
 """
-_ADDRESSES = "select value as email from lead_identities where lead_id = $lead_id and kind = 'email'"
+_ADDRESSES = "select value as address from lead_identities where lead_id = $lead_id and kind = 'email'"
 
 
 def hash_records(connection: duckdb.DuckDBPyConnection, lead_id: str, as_of: datetime) -> int:
@@ -45,13 +45,13 @@ def hash_records(connection: duckdb.DuckDBPyConnection, lead_id: str, as_of: dat
         f"""
         insert into suppression_records by name
         select
-            md5(concat_ws(chr(31), 'erased', address_hash(theirs.email), blocks, reason)) as record_id,
+            md5(concat_ws(chr(31), 'erased', address_hash(theirs.address), blocks, reason)) as record_id,
             'erasure' as source,
             blocks,
             reason,
             since_at as occurred_at,
             $as_of as received_at,
-            address_hash(theirs.email) as email_hash,
+            address_hash(theirs.address) as email_hash,
         from lead_suppressions
         cross join ({_ADDRESSES}) as theirs
         where
@@ -66,7 +66,7 @@ def hash_records(connection: duckdb.DuckDBPyConnection, lead_id: str, as_of: dat
         f"""
         insert into consent_records by name
         select
-            md5(concat_ws(chr(31), 'erased', address_hash(theirs.email), record_id)) as record_id,
+            md5(concat_ws(chr(31), 'erased', address_hash(theirs.address), record_id)) as record_id,
             source,
             mail_kind,
             is_granted,
@@ -74,10 +74,10 @@ def hash_records(connection: duckdb.DuckDBPyConnection, lead_id: str, as_of: dat
             evidence,
             occurred_at,
             received_at,
-            address_hash(theirs.email) as email_hash,
+            address_hash(theirs.address) as email_hash,
         from consent_records
         cross join ({_ADDRESSES}) as theirs
-        where {_THEIRS.replace("email in", "consent_records.email in")} and is_granted
+        where {_THEIRS} and is_granted
         """,
         who,
     )
