@@ -9,10 +9,17 @@ with told as (
     from arrived_events
     where event_type = 'mail_delivered' and coalesce(email, send_id) is not null
     group by delivered_to
+),
+
+known as (
+    -- few of the many addresses are told of anew
+    select *
+    from last_deliveries
+    where delivered_to in (select told.delivered_to from told)
 )
 
 select
     told.delivered_to,
     greatest(told.delivered_at, known.delivered_at) as delivered_at,
 from told
-left join last_deliveries as known on told.delivered_to = known.delivered_to
+left join known on told.delivered_to = known.delivered_to

@@ -47,7 +47,9 @@ named as (
     from changed_sends
     where
         send_id in (select send_id from mail_blocks)
-        or 'send:' || send_id in (select delivered_to from last_deliveries)
+        or 'send:' || send_id in (
+            select delivered_to from last_deliveries where starts_with(delivered_to, 'send:')
+        )
 )
 
 select lead_id from renewed_people
