@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from holidays import list_supported_countries
 
@@ -12,16 +13,23 @@ from rules.errors import Problem
 from rules.hints import did_you_mean, listed, shown
 from rules.models import Delivery, Field
 from rules.names import Names, check_ids
+from rules.vocabulary import folded_width
 
 ANY_TIME = "any_time"
 """The id of the window that is always open; it always exists."""
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
 _MOST_DAYS = 366
 _LARGEST_HOLDOUT = 0.5
+_LONGEST_REST_DAYS = 3_660
+_DOMAIN = re.compile(r"([^\W_]([\w-]*[^\W_])?\.)+[\w-]{2,}")
 
 
 def check_delivery(
-    document: Document[Delivery] | None, fields: tuple[Field, ...] | None, problems: list[Problem]
+    document: Document[Delivery] | None,
+    fields: tuple[Field, ...] | None,
+    problems: list[Problem],
+    lists: Names | None = None,
+    values_of_lists: Mapping[str, tuple[str, ...]] | None = None,
 ) -> tuple[Delivery, Names]:
     """Return when mails may go and the names of the windows, after reporting what is wrong. Without a file: always."""
     value = document.value if document is not None else Delivery()
@@ -51,6 +59,8 @@ def check_delivery(
                 )  # fmt: skip
     _check_caps(value, spot)
     _check_brakes(value, spot.at("brakes"))
+    _check_soft_bounces(value, spot.at("soft_bounces"))
+    _check_unsubscribe_groups(value, spot.at("unsubscribe_groups"))
     if not 0 <= value.holdout_share <= _LARGEST_HOLDOUT:
         spot.at("holdout_share").fault(
             "this is not the share of a holdout", received=shown(value.holdout_share), allowed="0 to 0.5",
@@ -60,18 +70,22 @@ def check_delivery(
         hint = did_you_mean(value.holidays.upper(), countries) or "a code of two letters, such as JP"
         spot.at("holidays").fault("there are no holidays of this country", received=shown(value.holidays), hint=hint)
     if value.time_zone_field is not None and fields is not None:
-        known = [field.id for field in fields if not field.system and field.type in {"text", "choice"}]
-        if value.time_zone_field not in known:
+        known_fields = [field.id for field in fields if not field.system and field.type in {"text", "choice"}]
+        if value.time_zone_field not in known_fields:
             spot.at("time_zone_field").fault(
                 "there is no field of text of this name",
                 received=shown(value.time_zone_field),
-                allowed=listed(known),
-                hint=did_you_mean(value.time_zone_field, known) or "add it to fields.yaml",
+                allowed=listed(known_fields),
+                hint=did_you_mean(value.time_zone_field, known_fields) or "add it to fields.yaml",
             )
     default = value.default_window
     if default is not None:
         default = names.resolve(default, spot.at("default_window"))
-    return value.model_copy(update={"default_window": None if default == ANY_TIME else default}), names
+    known = {
+        "default_window": None if default == ANY_TIME else default,
+        "block_domains": _blocked_domains(value, lists, values_of_lists or {}, spot.at("block_domains")),
+    }
+    return value.model_copy(update=known), names
 
 
 def window_of(named: str | None, category: str, delivery: Delivery) -> str | None:
@@ -118,3 +132,48 @@ def _check_brakes(value: Delivery, spot: Spot) -> None:
     for key in ("from_mails", "unusual_from_mails", "unusual_times"):
         if getattr(brakes, key) < 1:
             spot.at(key).fault("this is 1 or more", received=shown(getattr(brakes, key)), allowed="1 and more")
+
+
+def _check_soft_bounces(value: Delivery, spot: Spot) -> None:
+    soft = value.soft_bounces
+    if not 1 <= soft.mails <= 1_000:
+        spot.at("mails").fault("no such number of mails", received=shown(soft.mails), allowed="1 to 1000")
+    for key, most in (("within_days", _MOST_DAYS), ("rest_days", _LONGEST_REST_DAYS)):
+        days = getattr(soft, key)
+        if not 0 < days <= most:
+            spot.at(key).fault("no such time", received=shown(days), allowed=f"more than 0, up to {most} days")
+
+
+def _check_unsubscribe_groups(value: Delivery, spot: Spot) -> None:
+    ids = [group.id for group in value.unsubscribe_groups]
+    for position, group in enumerate(ids):
+        if group < 1:
+            hint = "the number SendGrid shows beside the group"
+            spot.at(position, "id").fault("this is not the number of a group", received=shown(group), hint=hint)
+        elif group in ids[:position]:
+            spot.at(position, "id").fault(f"the group {group} stands twice", hint="a group is one kind of mail")
+
+
+def _blocked_domains(
+    value: Delivery, lists: Names | None, values_of_lists: Mapping[str, tuple[str, ...]], spot: Spot
+) -> tuple[str, ...]:
+    """The domains to block: those named, and those of the lists named."""
+    domains: list[str] = []
+    for position, name in enumerate(value.block_domains):
+        here = spot.at(position)
+        entry = folded_width(name).strip().lstrip("@")
+        if "." in entry:
+            found: tuple[str, ...] = (entry,)
+        elif lists is None:
+            continue
+        else:
+            found = values_of_lists.get(lists.resolve(name, here) or "", ())
+        for domain in (folded_width(one).strip().lstrip("@") for one in found):
+            if _DOMAIN.fullmatch(domain):
+                domains.append(domain)
+            else:
+                here.fault(
+                    "this is no mail domain", received=shown(domain),
+                    allowed="such as rival.example, or a list of such domains",
+                )  # fmt: skip
+    return tuple(dict.fromkeys(domains))

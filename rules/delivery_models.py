@@ -7,6 +7,7 @@ from typing import Literal
 from rules.condition_models import Frozen
 
 MailKind = Literal["step", "trigger", "newsletter"]
+MAIL_KINDS: tuple[MailKind, ...] = ("newsletter", "step", "trigger")
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -58,6 +59,24 @@ class Brakes(Frozen):
     """A run of so many mails, and of so many times those of the busiest of the last 28 days, has to be confirmed."""
 
 
+class SoftBounces(Frozen):
+    """When an address that refuses mail after mail for the time being gets none for a while."""
+
+    mails: int = 3
+    """So many in a row, none delivered in between,"""
+    within_days: float = 30
+    """within so many days,"""
+    rest_days: float = 90
+    """keep all mail from it for so long after the last of them, or until mail is delivered to it again."""
+
+
+class UnsubscribeGroup(Frozen):
+    """A group of SendGrid's that people leave, and the kind of mail that it is."""
+
+    id: int
+    kind: MailKind
+
+
 class Delivery(Frozen):
     """``delivery.yaml``. Without it mails go at any time."""
 
@@ -74,5 +93,10 @@ class Delivery(Frozen):
     """Days on which it is open although they are holidays or of a weekend."""
     caps: tuple[MailCap, ...] = ()
     brakes: Brakes = Brakes()
+    soft_bounces: SoftBounces = SoftBounces()
+    unsubscribe_groups: tuple[UnsubscribeGroup, ...] = ()
+    """Whoever leaves another group opts out of all marketing mail."""
+    block_domains: tuple[str, ...] = ()
+    """Mail domains, also those below them, that get no marketing mail; in the file also names of lists."""
     holdout_share: float = 0
     """The share of leads that get no marketing mail, so that what nurturing does can be measured."""

@@ -18,6 +18,7 @@ KEPT_COLUMNS = frozenset(
     {
         TITLE_LEVEL, "lead_id", "score", "tier", "stage", "last_action_at", "consent_state", "consent_basis",
         "is_suppressed", "is_opted_out", "suppression_reason", "created_at", "account_id", "email_domain",
+        "newsletter_refusal", "step_refusal", "trigger_refusal",
     }
 )  # fmt: skip
 """Columns of the table of leads that are no fields."""

@@ -142,7 +142,7 @@ class _Reading:
         lists = None if self._is_unread("lists.yaml", lists_file) else known_lists
         self.contents["the lists that ship"] = shipped_content(values_of_lists)
         accounts = check_accounts(accounts_file, fields, lists, values_of_lists, self.problems)
-        delivery, of_windows = check_delivery(delivery_file, fields, self.problems)
+        delivery, of_windows = check_delivery(delivery_file, fields, self.problems, lists, values_of_lists)
         windows = None if self._is_unread("delivery.yaml", delivery_file) else of_windows
         tiers = check_tiers(tiers_file, self.problems) if tiers_file else None
         senders = check_senders(senders_file, self.problems) if senders_file else None

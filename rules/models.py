@@ -32,7 +32,18 @@ from rules.condition_models import (
     leaves,
     selectors_of,
 )
-from rules.delivery_models import WEEKDAYS, Brakes, Days, Delivery, MailCap, MailKind, Window
+from rules.delivery_models import (
+    MAIL_KINDS,
+    WEEKDAYS,
+    Brakes,
+    Days,
+    Delivery,
+    MailCap,
+    MailKind,
+    SoftBounces,
+    UnsubscribeGroup,
+    Window,
+)
 from rules.lead_models import (
     Accounts,
     Cap,
@@ -56,6 +67,7 @@ __all__ = [
     "ANY_EVENT",
     "DEFAULT_VARIANT",
     "EVERYONE",
+    "MAIL_KINDS",
     "WEEKDAYS",
     "AbTest",
     "AccountCondition",
@@ -100,6 +112,7 @@ __all__ = [
     "Selector",
     "Sender",
     "SequenceCondition",
+    "SoftBounces",
     "Stage",
     "StageCondition",
     "Step",
@@ -108,6 +121,7 @@ __all__ = [
     "Tier",
     "TierCondition",
     "TitleLevel",
+    "UnsubscribeGroup",
     "Variant",
     "Wait",
     "Window",

@@ -80,6 +80,7 @@ REASONS = {
     "no_consent": "同意なし",
     "bad_address": "宛先の形式が不正",
     "substitutions_too_long": "差し込む値が長すぎる",
+    "blocked_domain": "送信しないドメイン",
     "duplicate_address": "同じ宛先へ配信済み",
     "paused": "一時停止中",
     "quiet_hours": "送信時間帯の外(送信待ち)",

@@ -48,11 +48,18 @@ def add_event(
     return event_id
 
 
-def add_consent(connection: duckdb.DuckDBPyConnection, email: str, when: datetime = START) -> None:
-    """Consent to marketing mail by a form."""
+def add_consent(
+    connection: duckdb.DuckDBPyConnection,
+    email: str,
+    when: datetime = START,
+    mail_kind: str = "marketing",
+    *,
+    is_granted: bool = True,
+) -> None:
+    """Consent to marketing mail, or to a kind of it, by a form; or its withdrawal."""
     connection.execute(
-        "insert into consent_records values (?, 'crm', null, ?, 'marketing', true, 'opt_in_form', 'form v1', ?, ?)",
-        [f"c{next(_ids)}", email, when, when],
+        "insert into consent_records values (?, 'crm', null, ?, ?, ?, 'opt_in_form', 'form v1', ?, ?, null)",
+        [f"c{next(_ids)}", email, mail_kind, is_granted, when, when],
     )
 
 
@@ -65,6 +72,6 @@ def add_suppression(
 ) -> None:
     """A reason not to mail an address."""
     connection.execute(
-        "insert into suppression_records values (?, 'list', null, ?, ?, ?, ?, ?)",
+        "insert into suppression_records values (?, 'list', null, ?, ?, ?, ?, ?, null)",
         [f"s{next(_ids)}", email, blocks, reason, when, when],
     )

@@ -493,6 +493,8 @@ def test_mails_and_non_mails_are_told_with_their_reasons(world: World) -> None:
         "guide「3回閲覧」: きっかけの「ページ閲覧(価格ページ)」が3回に達していない(いま1回)",
         "guide「停止中」: 停止されている(is_enabled: false)",
         "配信停止済み(マーケティングメールは送りません) 理由: 本人による配信停止",
+        "送らない(本人が配信を停止している) 同意: フォームでの同意、出典 crm、記録 form v1、2026/04/01 09:00から",
+        "本人による配信停止: メールマガジン・シナリオメール・トリガーメール(2026/04/04 09:00から)",
     ):
         assert line in text
     without_consent = told(world, MAILING, at(5), "b@example.com", recomputes=False)

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from rules.models import RuleSet
 from warehouse.openings import make_openings
+from warehouse.rule_tables import soft_bounce_values
 from warehouse.scenario_runs import find_leaving
 from warehouse.sending import count_of, recomputed_at
 from warehouse.statements import query
@@ -148,14 +149,18 @@ class Claims:
 
     def _look(self, connection: duckdb.DuckDBPyConnection, after: int | None) -> Page:
         """Claim or cancel every send of the table ``page``."""
+        recomputed = recomputed_at(connection, self.rules, self.as_of)
         find_leaving(connection, _ASKED)
+        connection.execute(
+            f"create or replace temp table fresh_blocks as {query('fresh_blocks')}",
+            {"as_of": self.as_of, "recomputed_at": recomputed, **soft_bounce_values(self.rules)},
+        )
         shown = ", ".join(f"leads.{field}" for field in self.fields) or "null"  # plain names, as rules are checked
         connection.execute(
             f"create or replace temp table looked as {query('claim').replace('leads as lead', shown)}",
             {
                 "as_of": self.as_of,
                 "expires_after": timedelta(hours=self.rules.expires_after_hours),
-                "recomputed_at": recomputed_at(connection, self.rules, self.as_of),
             },
         )
         cancelled = count_of(

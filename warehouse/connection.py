@@ -18,6 +18,7 @@ import duckdb
 from duckdb.func import SPECIAL
 
 from rules.corporate_numbers import corporate_number
+from warehouse.address_hashes import AddressHash
 from warehouse.errors import FileLockedError, InstantError, WarehouseError
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def connect(path: Path, settings: Settings, *, read_only: bool = False) -> duckd
         WarehouseError: The file cannot be read or made.
     """
     connection = _connect(path, settings, read_only=read_only)
-    _register_functions(connection)
+    _register_functions(connection, settings)
     return connection
 
 
@@ -141,9 +142,14 @@ def _connect(path: Path, settings: Settings, *, read_only: bool = False) -> duck
     return connection
 
 
-def _register_functions(connection: duckdb.DuckDBPyConnection) -> None:
+def _register_functions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Give SQL what DuckDB lacks: the functions below, and the macros of ``macros.sql``."""
-    for name, function in (("nfkc", _nfkc), ("corporate_number", _corporate_number)):
+    functions = (
+        ("nfkc", _nfkc),
+        ("corporate_number", _corporate_number),
+        ("address_hash", AddressHash(settings.secret_key)),
+    )
+    for name, function in functions:
         with suppress(duckdb.NotImplementedException):  # another connection of this process to the file has made it
             connection.create_function(name, function, ["VARCHAR"], "VARCHAR", null_handling=SPECIAL)
     connection.execute(_MACROS.read_text(encoding="utf-8"))

@@ -20,7 +20,7 @@ import duckdb
 
 from rules.models import RuleSet
 from warehouse.questions import Catalogue
-from warehouse.rule_tables import legal_forms_pattern
+from warehouse.rule_tables import legal_forms_pattern, soft_bounce_values
 
 MODELS = Path(__file__).parent / "models"
 FACTS = (
@@ -59,6 +59,7 @@ class Derivation:
             "own_url": own_url,
             # bound, since a pattern out of a table would be compiled anew for every row
             "legal_forms": legal_forms_pattern(rules.accounts),
+            **soft_bounce_values(rules),
         }
         self.is_first = True
         """Nothing derived can be used: people, too, are found anew."""
@@ -70,7 +71,10 @@ class Derivation:
         self._database = str(self.value("select current_database()")).replace('"', '""')
         self._temporary: dict[str, str] = {}
         self._present: list[int] | None = None
-        people_rules = (rules.title_levels, rules.accounts, timezone, own_url, _models_version(), duckdb.__version__)
+        of_mail = (rules.delivery.soft_bounces, rules.delivery.unsubscribe_groups)
+        people_rules = (
+            rules.title_levels, rules.accounts, of_mail, timezone, own_url, _models_version(), duckdb.__version__,
+        )  # fmt: skip
         self.people_version = hashlib.sha256(repr(people_rules).encode()).hexdigest()[:16]
         """Changes when what is known of people has to be found anew."""
 

@@ -6,7 +6,7 @@ import unicodedata
 from datetime import datetime
 from typing import Any
 
-from rules.models import RuleSet
+from rules.models import MAIL_KINDS, RuleSet
 from rules.wording import Wording
 from settings import Settings
 from warehouse.connection import attach_ledger
@@ -19,7 +19,7 @@ from warehouse.explained_points import (
     explain_tiers,
     limit_points,
 )
-from warehouse.explanation import Account, Browser, Explanation
+from warehouse.explanation import Account, Block, Browser, Explanation, MailKindState
 from warehouse.replay import Replay, open_person
 
 
@@ -67,6 +67,8 @@ def explain_replay(replay: Replay, settings: Settings, rules: RuleSet, email: st
         consent_state=lead["consent_state"],
         consent_basis=lead["consent_basis"],
         suppression_reason=lead["suppression_reason"],
+        mail_kinds=_mail_kinds(replay, lead),
+        blocks=_blocks(replay),
         account=_account(replay, lead),
         score=lead["score"],
         tier=lead["tier"],
@@ -112,6 +114,37 @@ def _browsers(replay: Replay) -> tuple[Browser, ...]:
         """
     ).fetchall()
     return tuple(Browser(*row) for row in found)
+
+
+def _mail_kinds(replay: Replay, lead: dict[str, Any]) -> tuple[MailKindState, ...]:
+    found = replay.query(
+        """
+        with consents as (
+            select *, unnest(kinds_meant(mail_kind)) as kind from lead_consents where lead_id = $lead_id
+        )
+
+        select kind, basis, source, evidence, since_at from consents
+        qualify row_number() over (partition by kind order by since_at desc, mail_kind desc) = 1
+        """
+    ).fetchall()
+    consents = {kind: consent for kind, *consent in found}
+    return tuple(
+        MailKindState(kind, lead[f"{kind}_refusal"], *consents.get(kind, (None, None, None, None)))
+        for kind in MAIL_KINDS
+    )
+
+
+def _blocks(replay: Replay) -> tuple[Block, ...]:
+    found = replay.query(
+        """
+        select list(blocks order by blocks), reason, since_at, until_at
+        from lead_suppressions
+        where lead_id = $lead_id and (until_at is null or until_at > $as_of)
+        group by reason, since_at, until_at, blocks = 'all'
+        order by since_at, reason, blocks = 'all'
+        """
+    ).fetchall()
+    return tuple(Block(tuple(blocks), *rest) for blocks, *rest in found)
 
 
 def _account(replay: Replay, lead: dict[str, Any]) -> Account | None:

@@ -229,6 +229,31 @@ class Account:
 
 
 @dataclass(frozen=True)
+class MailKindState:
+    """Whether the lead gets marketing mail of a kind, and the latest consent to it."""
+
+    kind: str
+    refusal: str | None
+    """``suppressed``, ``opted_out``, ``no_consent``, ``blocked_domain``; None: it does."""
+    basis: str | None
+    source: str | None
+    evidence: str | None
+    since_at: datetime | None
+    """Since when the consent holds."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A reason not to mail the lead: ``all`` mail, or marketing mail of some kinds."""
+
+    blocks: tuple[str, ...]
+    reason: str
+    since_at: datetime
+    until_at: datetime | None
+    """When it ends by itself."""
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Everything about one lead at one instant under one rule set."""
 
@@ -246,6 +271,8 @@ class Explanation:
     consent_state: str
     consent_basis: str | None
     suppression_reason: str | None
+    mail_kinds: tuple[MailKindState, ...]
+    blocks: tuple[Block, ...]
     account: Account | None
     """None also where no rule asks about companies."""
     score: int

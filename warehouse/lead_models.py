@@ -280,6 +280,7 @@ def _place_in_segments(run: Derivation) -> None:
         )
     run.build("lead_next_changes")
     run.load("lead_attributes", "lead_consents", "lead_suppressions", "lead_activity", "lead_accounts")
+    run.build("blocked_domains")
     run.make("leads", leads_query(run.rules.fields))
     for table in ("segment_members", "lead_next_changes", "leads"):
         run.keep(table, "lead_id", "scope_replaced")

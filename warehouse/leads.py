@@ -51,11 +51,42 @@ blocks as (
     select
         lead_id,
         bool_or(blocks = 'all') as is_suppressed,
-        bool_or(blocks = 'marketing') as is_opted_out,
+        bool_or(blocks = 'newsletter') as is_out_of_newsletter,
+        bool_or(blocks = 'step') as is_out_of_step,
+        bool_or(blocks = 'trigger') as is_out_of_trigger,
         -- of what blocks most, the first
         arg_min(reason, (blocks != 'all', since_at, reason)) as suppression_reason,
     from lead_suppressions
+    where until_at is null or until_at > $as_of
     group by lead_id
+),
+
+consents as (
+    select
+        lead_id,
+        bool_or(mail_kind in ('marketing', 'newsletter')) as is_to_newsletter,
+        bool_or(mail_kind in ('marketing', 'step')) as is_to_step,
+        bool_or(mail_kind in ('marketing', 'trigger')) as is_to_trigger,
+        arg_max(basis, (since_at, mail_kind)) as basis,
+    from lead_consents
+    group by lead_id
+),
+
+mailing as (
+    select
+        lead_starts.lead_id,
+        coalesce(blocks.is_suppressed, false) as is_suppressed,
+        coalesce(blocks.is_out_of_newsletter, false) as is_out_of_newsletter,
+        coalesce(blocks.is_out_of_step, false) as is_out_of_step,
+        coalesce(blocks.is_out_of_trigger, false) as is_out_of_trigger,
+        coalesce(consents.is_to_newsletter, false) as is_to_newsletter,
+        coalesce(consents.is_to_step, false) as is_to_step,
+        coalesce(consents.is_to_trigger, false) as is_to_trigger,
+        consents.basis,
+        blocks.suppression_reason,
+    from lead_starts
+    left join blocks on lead_starts.lead_id = blocks.lead_id
+    left join consents on lead_starts.lead_id = consents.lead_id
 )
 
 select
@@ -68,15 +99,25 @@ select
     lead_activity.last_action_at,
     companies.account_id,
     case
-        when blocks.is_opted_out then 'opted_out'
-        when blocks.is_suppressed then 'suppressed'
-        when lead_consents.lead_id is not null then 'consented'
+        -- agreed to some kind of mail and still does
+        when
+            (is_to_newsletter and not is_out_of_newsletter)
+            or (is_to_step and not is_out_of_step)
+            or (is_to_trigger and not is_out_of_trigger)
+            then if(is_suppressed, 'suppressed', 'consented')
+        when is_out_of_newsletter or is_out_of_step or is_out_of_trigger then 'opted_out'
+        when is_suppressed then 'suppressed'
         else 'none'
     end as consent_state,
-    lead_consents.basis as consent_basis,
-    coalesce(blocks.is_suppressed, false) as is_suppressed,
-    coalesce(blocks.is_opted_out, false) as is_opted_out,
-    blocks.suppression_reason,
+    mailing.basis as consent_basis,
+    mail_refusal(is_suppressed, is_out_of_newsletter, is_to_newsletter, blocked_domains.domain is not null)
+        as newsletter_refusal,
+    mail_refusal(is_suppressed, is_out_of_step, is_to_step, blocked_domains.domain is not null) as step_refusal,
+    mail_refusal(is_suppressed, is_out_of_trigger, is_to_trigger, blocked_domains.domain is not null)
+        as trigger_refusal,
+    mailing.is_suppressed,
+    is_out_of_newsletter and is_out_of_step and is_out_of_trigger as is_opted_out,
+    mailing.suppression_reason,
     lead_starts.created_at,
 from lead_starts
 left join emails on lead_starts.lead_id = emails.lead_id
@@ -86,8 +127,8 @@ left join tiers on lead_starts.lead_id = tiers.lead_id
 left join stages on lead_starts.lead_id = stages.lead_id
 left join lead_activity on lead_starts.lead_id = lead_activity.lead_id
 left join companies on lead_starts.lead_id = companies.lead_id
-left join blocks on lead_starts.lead_id = blocks.lead_id
-left join lead_consents on lead_starts.lead_id = lead_consents.lead_id
+left join mailing on lead_starts.lead_id = mailing.lead_id
+left join blocked_domains on split_part(emails.email, '@', -1) = blocked_domains.domain
 """
 
 

@@ -21,6 +21,55 @@ end;
 -- the instant so many microseconds after another, which has to be finite
 create or replace temp macro later(instant, microseconds) as make_timestamptz(epoch_us(instant) + microseconds);
 
+-- the kinds of mail that a word of a consent or a block stands for; "marketing" is all kinds of marketing mail
+create or replace temp macro kinds_meant(word) as
+case
+    when word in ('newsletter', 'step', 'trigger', 'all') then [word]
+    else ['newsletter', 'step', 'trigger']
+end;
+
+-- why an event stops mails, soft_bounce where only several of them do; NULL where it stops none. SendGrid calls a
+-- bounce that may pass "blocked", and drops what it has on a list of its own, among others.
+create or replace temp macro block_reason(event_type, properties) as
+case event_type
+    when 'mail_unsubscribe' then 'opt_out'
+    when 'mail_spam_report' then 'spam_report'
+    when 'mail_bounce' then if(coalesce(properties['type'], 'bounce') = 'blocked', 'soft_bounce', 'hard_bounce')
+    when 'mail_dropped'
+        then
+            case lower(trim(properties['reason']))
+                when 'bounced address' then 'hard_bounce'
+                when 'invalid' then 'invalid_address'
+                when 'spam reporting address' then 'spam_report'
+                when 'unsubscribed address' then 'opt_out'
+            end
+end;
+
+-- the kind of mail that an event of opting out or in names, if any; an opt-out is not guessed to be less than it says
+create or replace temp macro event_mail_kind(properties) as
+case
+    when lower(trim(properties['mail_kind'])) in ('newsletter', 'step', 'trigger')
+        then lower(trim(properties['mail_kind']))
+    when properties['mail_kind'] is not null then 'marketing'
+end;
+
+-- the one reason why a lead gets no marketing mail of a kind; NULL: it may
+create or replace temp macro mail_refusal(is_suppressed, is_opted_out, has_consent, is_blocked_domain) as
+case
+    when is_suppressed then 'suppressed'
+    when is_opted_out then 'opted_out'
+    when not has_consent then 'no_consent'
+    when is_blocked_domain then 'blocked_domain'
+end;
+
+-- the refusal of a lead that stands for mails of a kind
+create or replace temp macro refusal_of(kind, newsletter_refusal, step_refusal, trigger_refusal) as
+case kind
+    when 'newsletter' then newsletter_refusal
+    when 'trigger' then trigger_refusal
+    else step_refusal
+end;
+
 -- a company's id, made of the sign it is known by
 create or replace temp macro account_name(sign) as
 'A' || translate(substr(to_base64(unhex(md5(sign))), 1, 11), '+/', '-_');

@@ -215,6 +215,12 @@ _NAMED = """
     )
 """
 
+_HASHED = """
+    received_at <= $as_of and email_hash is not null
+    and email_hash in (select address_hash(value) from reach where kind = 'email')
+"""
+"""What is kept of whoever was erased and came back."""
+
 
 def _copy_others(run: Derivation) -> None:
     for table, which in (
@@ -222,8 +228,8 @@ def _copy_others(run: Derivation) -> None:
             "lead_records",
             f"({_NAMED}) or (received_at <= $as_of and visitor in (select value from reach where kind = 'visitor'))",
         ),
-        ("consent_records", _NAMED),
-        ("suppression_records", _NAMED),
+        ("consent_records", f"({_NAMED}) or ({_HASHED})"),
+        ("suppression_records", f"({_NAMED}) or ({_HASHED})"),
         (
             "deal_records",  # a deal may pass from one person to another
             "received_at <= $as_of and (source, deal_id) in"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PUBLISHED_TABLES = (
     "leads", "lead_score_points", "segment_members", "lead_stage_changes", "lead_tier_changes", "deals",
-    "accounts", "lead_accounts",
+    "accounts", "lead_accounts", "lead_mail_kinds",
     "segments", "stages", "tiers", "steps",
     "send_decisions", "sends", "handoffs", "handoff_decisions",
     "kpi_mail_daily", "kpi_funnel_daily", "kpi_segment_daily", "kpi_handoff_daily",

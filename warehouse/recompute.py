@@ -12,6 +12,7 @@ from datetime import datetime
 import duckdb
 
 from rules.models import RuleSet
+from warehouse.address_hashes import check_hashes
 from warehouse.behaviours import place_events
 from warehouse.derivation import Derivation, Progress, model
 from warehouse.lead_models import derive_leads, derive_people
@@ -21,9 +22,9 @@ from warehouse.rule_tables import write_rules
 
 ABOUT_PEOPLE = (
     "lead_identities", "visitor_ties", "visitor_bindings", "send_addresses", "unknown_addressees", "mail_blocks",
-    "send_outcomes", "deals", "lead_aliases", "lead_activity", "lead_starts", "lead_attribute_history",
-    "lead_attributes", "lead_company_keys", "lead_accounts", "lead_consents", "lead_suppressions", "account_domains",
-    "account_names",
+    "last_deliveries", "send_outcomes", "deals", "lead_aliases", "lead_activity", "lead_starts",
+    "lead_attribute_history", "lead_attributes", "lead_company_keys", "lead_accounts", "lead_consents",
+    "lead_suppressions", "account_domains", "account_names",
 )  # fmt: skip
 """The tables that are kept from run to run, whatever the rules."""
 BY_RULES = (
@@ -68,6 +69,7 @@ def recompute(
 
 def derive(run: Derivation) -> None:
     """Run the models in order, from the facts to the leads."""
+    check_hashes(run.connection)
     run.report("what is new")
     find_new_facts(run)
     if run.is_first:
@@ -93,6 +95,8 @@ def _note_mail_events(run: Derivation) -> None:
     """Keep what events tell of sends, and those that stop mails."""
     run.build_kept("send_outcomes", "send_id", "temp.send_outcomes")
     run.drop("send_outcomes")
+    run.build_kept("last_deliveries", "delivered_to", "temp.last_deliveries")
+    run.drop("last_deliveries")
     run.build("arrived_mail_blocks")
     run.add("mail_blocks", "select * from arrived_mail_blocks")
 

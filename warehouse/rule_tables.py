@@ -57,6 +57,20 @@ def _whole(rules: RuleSet) -> dict[str, Sequence[Row]]:
             }
         ],
         "rule_shared_domains": [{"domain": domain} for domain in rules.accounts.shared_domains],
+        "rule_block_domains": [{"domain": domain} for domain in rules.delivery.block_domains],
+        "rule_unsubscribe_groups": [
+            {"group_id": str(group.id), "kind": group.kind} for group in rules.delivery.unsubscribe_groups
+        ],
+    }
+
+
+def soft_bounce_values(rules: RuleSet) -> dict[str, object]:
+    """What says when an address bounces softly too often, to be bound."""
+    soft = rules.delivery.soft_bounces
+    return {
+        "soft_bounces": soft.mails,
+        "soft_within_us": microseconds(soft.within_days),
+        "soft_rest_us": microseconds(soft.rest_days),
     }
 
 

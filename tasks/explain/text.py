@@ -27,7 +27,25 @@ _BASIS = {
     "existing_dealings": "既存の取引",
     "published_address": "公開されているアドレス",
 }
-_SUPPRESSION = {"hard_bounce": "宛先不明", "spam_report": "迷惑メール報告", "opt_out": "本人による配信停止"}
+_SUPPRESSION = {
+    "hard_bounce": "宛先不明",
+    "invalid_address": "メールアドレスが無効",
+    "soft_bounces": "一時的な配信エラーの繰り返し",
+    "spam_report": "迷惑メール報告",
+    "opt_out": "本人による配信停止",
+}
+_KINDS = {
+    "newsletter": "メールマガジン",
+    "step": "シナリオメール",
+    "trigger": "トリガーメール",
+    "all": "すべてのメール",
+}
+_REFUSALS = {
+    "suppressed": "送らない(配信不可)",
+    "opted_out": "送らない(本人が配信を停止している)",
+    "no_consent": "送らない(同意がない)",
+    "blocked_domain": "送らない(送信しないドメインのアドレス)",
+}
 _NOTES = {
     "other_rules": "前回の集計から、ルールが変わっています。ここではいまのルールで計算しています。",
     "later_instant": "前回の集計より後の時点です。集計表の値とは異なることがあります。",
@@ -94,6 +112,7 @@ def _state(page: Page, explanation: Explanation, wording: Wording) -> list[tuple
     if explanation.suppression_reason:
         consent += f" 理由: {_SUPPRESSION.get(explanation.suppression_reason, explanation.suppression_reason)}"
     rows = [("スコア", score), ("購買ステージ", explanation.stage_label), ("メール配信", consent)]
+    rows += _mailing(page, explanation)
     if explanation.account is not None:
         account = explanation.account
         name = account.name or "名称未登録"
@@ -111,6 +130,28 @@ def _state(page: Page, explanation: Explanation, wording: Wording) -> list[tuple
     ]
     if others:
         rows.append(("属性", "、".join(others)))
+    return rows
+
+
+def _mailing(page: Page, explanation: Explanation) -> list[tuple[str, str]]:
+    """Of each kind of marketing mail whether it is sent and by what consent, kinds of one state as one; the blocks."""
+    kinds_by_state: dict[str, list[str]] = {}
+    for state in explanation.mail_kinds:
+        shown = "送る" if state.refusal is None else _REFUSALS.get(state.refusal, state.refusal)
+        if state.basis is not None:
+            told = [_BASIS.get(state.basis, state.basis), f"出典 {state.source}", f"記録 {state.evidence or 'なし'}"]
+            told += [f"{page.stamp(state.since_at)}から"] if state.since_at else []
+            shown += f" 同意: {'、'.join(told)}"
+        kinds_by_state.setdefault(shown, []).append(_KINDS[state.kind])
+    rows = [
+        ("・".join(kinds) if len(kinds_by_state) > 1 else "マーケティングメール", shown)
+        for shown, kinds in kinds_by_state.items()
+    ]
+    for block in explanation.blocks:
+        what = "・".join(_KINDS.get(kind, kind) for kind in block.blocks)
+        until = f"、{page.stamp(block.until_at)}まで" if block.until_at else ""
+        since = f"{page.stamp(block.since_at)}から"
+        rows.append(("止めている理由", f"{_SUPPRESSION.get(block.reason, block.reason)}: {what}({since}{until})"))
     return rows
 
 

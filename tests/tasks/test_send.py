@@ -102,7 +102,8 @@ def test_a_thousand_leads_ride_in_one_request_and_each_sees_its_own_values(world
         connection.execute(
             """
             insert into consent_records
-            select 'c' || i, 'crm', null, 'lead' || i || '@example.com', 'marketing', true, 'opt_in_form', '', $start, $start
+            select 'c' || i, 'crm', null, 'lead' || i || '@example.com', 'marketing', true, 'opt_in_form', '', $start,
+                $start, null
             from range(1001) as leads(i)
             """,
             {"start": START},
@@ -202,7 +203,8 @@ def test_an_opt_out_of_any_identity_that_came_in_after_the_decision_cancels(worl
     def opt_out(connection):
         add_suppression(connection, "other@example.com", at(1))
         connection.execute(
-            "insert into suppression_records values ('x', 'list', 'crm:2', null, 'all', 'manual', ?, ?)", [at(1), at(1)]
+            "insert into suppression_records values ('x', 'list', 'crm:2', null, 'all', 'manual', ?, ?, null)",
+            [at(1), at(1)],
         )
         add_event(connection, "mail_bounce", at(1), email="c@example.com")
 

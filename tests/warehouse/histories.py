@@ -32,6 +32,15 @@ _SENDS = {f"s{number}": (f"p{number % 4}@{_DOMAINS[number % 4 % 3]}", f"step_{nu
 _URLS = ("/price", "https://www.example.com/price/plans?x=1", "/cases/a", "/%E6%96%99%E9%87%91/", "/other", None)
 _LINKS = ("https://www.example.com/", f"{OWN_URL}/u/token", f"{OWN_URL}/preferences/token", None)
 _ASSETS = ("case-1.pdf", "/files/case-2.pdf", "guide.pdf", None)
+_OPT_OUTS: tuple[dict[str, str] | None, ...] = (
+    None,
+    {},
+    {"mail_kind": "newsletter"},
+    {"mail_kind": "Step "},
+    {"mail_kind": "something"},
+    {"asm_group_id": "12"},
+    {"asm_group_id": "99"},
+)
 _FORMS: tuple[dict[str, str] | None, ...] = (
     {"form": "Ｄemo", "seats": "12"},
     {"form": "demo", "seats": "3"},
@@ -156,7 +165,7 @@ def _mail_events(draw: st.DrawFn) -> list[Fact]:
     kind = draw(
         st.sampled_from(
             ["mail_processed", "mail_delivered", "mail_open", "mail_open", "mail_click", "mail_click", "mail_bounce",
-             "mail_spam_report", "mail_unsubscribe", "mail_resubscribe"]
+             "mail_spam_report", "mail_unsubscribe", "mail_resubscribe", "mail_dropped"]
         )
     )  # fmt: skip
     values = {"source": "sendgrid", "event_type": kind, **_stamps(draw(instants), draw(delays))}
@@ -173,7 +182,32 @@ def _mail_events(draw: st.DrawFn) -> list[Fact]:
             values["properties"] = draw(st.sampled_from([None, {"sg_machine_open": "true"}]))
         case "mail_bounce":
             values["properties"] = draw(st.sampled_from([None, {"type": "blocked"}, {"type": "bounce"}]))
+        case "mail_dropped":
+            reasons = ("Bounced Address", "Unsubscribed Address", "Spam Reporting Address", "Invalid", "Spam Content")
+            values["properties"] = {"reason": draw(st.sampled_from(reasons))}
+        case "mail_unsubscribe" | "mail_resubscribe":
+            values["properties"] = draw(st.sampled_from(_OPT_OUTS))
     return [Fact("events", draw(_batches), values)]
+
+
+@st.composite
+def _soft_bounces(draw: st.DrawFn) -> list[Fact]:
+    """Bounces that may pass, with or without a delivery among them."""
+    email, when, batch = draw(st.sampled_from(_KNOWN_AS))[0], draw(instants), draw(_batches)
+    facts = []
+    for number, gap_days in enumerate(draw(st.lists(st.sampled_from([0, 1, 1, 2, 4]), min_size=2, max_size=5))):
+        when += timedelta(days=gap_days)
+        is_delivered = draw(st.integers(0, 4)) == 0
+        values = {
+            "source": "sendgrid",
+            "event_type": "mail_delivered" if is_delivered else "mail_bounce",
+            "properties": None if is_delivered else {"type": "blocked"},
+            "send_id": draw(st.sampled_from(["s0", "s1", f"b{number}", f"b{number}", None])),
+            "email": draw(st.sampled_from([email, email, email, None])),
+            **_stamps(when, draw(delays)),
+        }
+        facts.append(Fact("events", (batch + number // 2) % 5, values))
+    return facts
 
 
 @st.composite
@@ -237,7 +271,7 @@ def _consents(draw: st.DrawFn) -> list[Fact]:
     values = {
         "source": "crm",
         **_who(draw(_known_as)),
-        "mail_kind": "marketing",
+        "mail_kind": draw(st.sampled_from(["marketing", "marketing", "newsletter", "step", "trigger"])),
         "is_granted": draw(st.booleans()),
         "basis": draw(st.sampled_from(["opt_in_form", "business_card"])),
         "evidence": "form v1",
@@ -251,7 +285,7 @@ def _suppressions(draw: st.DrawFn) -> list[Fact]:
     values = {
         "source": "list",
         **_who(draw(_known_as)),
-        "blocks": draw(st.sampled_from(["marketing", "all"])),
+        "blocks": draw(st.sampled_from(["marketing", "all", "newsletter", "trigger"])),
         "reason": draw(st.sampled_from(["opt_out", "spam_report"])),
         **_stamps(draw(instants), draw(delays)),
     }
@@ -260,7 +294,7 @@ def _suppressions(draw: st.DrawFn) -> list[Fact]:
 
 _told = st.one_of(
     _events(), _events(), _events(), _bursts(), _mail_events(), _mail_events(), _records(), _records(), _deals(),
-    _sends(), st.one_of(_consents(), _suppressions()),
+    _sends(), st.one_of(_consents(), _suppressions(), _soft_bounces()),
 )  # fmt: skip
 
 

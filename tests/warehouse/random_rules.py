@@ -16,6 +16,7 @@ from rules.models import (
     Cap,
     Condition,
     DealCondition,
+    Delivery,
     EventCondition,
     FallBack,
     Field,
@@ -32,10 +33,12 @@ from rules.models import (
     SegmentCondition,
     Selector,
     SequenceCondition,
+    SoftBounces,
     Stage,
     StageCondition,
     Tier,
     TierCondition,
+    UnsubscribeGroup,
 )
 from tests.rule_sets import rule_set
 
@@ -224,6 +227,13 @@ def rule_sets(draw: st.DrawFn) -> RuleSet:
     ]
     return rule_set(
         fields=_FIELDS,
+        delivery=Delivery(
+            soft_bounces=SoftBounces(
+                mails=draw(st.sampled_from([2, 2, 1, 3])), within_days=draw(st.sampled_from([2, 5])), rest_days=2
+            ),
+            unsubscribe_groups=(UnsubscribeGroup(id=12, kind="newsletter"),),
+            block_domains=draw(st.sampled_from([(), ("beta.example",), ("example",)])),
+        ),
         accounts=Accounts(
             number_field=draw(st.sampled_from(["corporate_number"] * 9 + [None])),
             legal_forms=("株式会社", "inc"),

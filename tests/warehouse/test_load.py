@@ -208,6 +208,77 @@ class TestConsent:
         assert [row[1:3] for row in pulling.quarantine()] == [(4, "basis"), (5, "granted")]
 
 
+def test_a_consent_names_a_kind_of_mail_and_an_unknown_one_is_refused(pulling: Pulling) -> None:
+    content = (
+        "mail,granted,basis,kind,at\n"
+        "a@example.com,yes,opt_in_form,Newsletter,2026-04-01\n"
+        "b@example.com,yes,opt_in_form,,2026-04-01\n"
+        "c@example.com,yes,opt_in_form,sms,2026-04-01\n"
+        "d@example.com,yes,he said so,step,2026-04-01\n"
+        "a..b@example.com,yes,business_card,step,2026-04-01\n"
+        "日本@example.com,yes,business_card,step,2026-04-01\n"
+        ",yes,business_card,step,2026-04-01\n"
+    )
+    columns = {"email": "mail", "is_granted": "granted", "basis": "basis", "mail_kind": "kind", "occurred_at": "at"}
+    pulling.sources(pulling.file_source(pulling.file("a.csv", content), "consents", columns=columns))
+    assert pulling.counts().rows_loaded == 2
+    assert pulling.rows("select email, mail_kind from consent_records order by email") == [
+        ("a@example.com", "newsletter"),
+        ("b@example.com", "marketing"),
+    ]
+    assert [row[1:] for row in pulling.quarantine()] == [
+        (4, "kind", "sms", "not a kind of mail: newsletter, step, trigger, or marketing for all three"),
+        (5, "basis", "he said so", "not a basis of consent: opt_in_form, business_card, existing_dealings, published_address"),
+        (6, "mail", "a..b@example.com", "an address that SendGrid does not take"),
+        (7, "mail", "日本@example.com", "an address that SendGrid does not take"),
+        (8, None, pulling.quarantine()[-1][3], "nobody it could belong to: no email, no other id"),
+    ]  # fmt: skip
+
+
+def test_a_withdrawal_is_kept_however_badly_it_is_written(pulling: Pulling) -> None:
+    content = (
+        "mail,granted,basis,kind,at\na@example.com,no,he said so,step,2026-04-01\n"
+        "b@example.com,no,,sms,someday\nc..d@example.com,no,,trigger,\n"
+    )
+    columns = {"email": "mail", "is_granted": "granted", "basis": "basis", "mail_kind": "kind", "occurred_at": "at"}
+    pulling.sources(pulling.file_source(pulling.file("a.csv", content), "consents", columns=columns))
+    counts = pulling.counts()
+    assert (counts.rows_loaded, counts.rows_quarantined, counts.values_quarantined) == (3, 0, 4)
+    assert pulling.rows("select email, mail_kind, basis, occurred_at from consent_records order by email") == [
+        ("a@example.com", "step", None, datetime(2026, 3, 31, 15, tzinfo=UTC)),
+        ("b@example.com", "marketing", None, START),
+        ("c..d@example.com", "trigger", None, START),
+    ]
+    assert [row[1:4] for row in pulling.quarantine()] == [
+        (2, "basis", "he said so"),
+        (3, "at", "someday"),
+        (3, "kind", "sms"),
+        (4, "mail", "c..d@example.com"),
+    ]
+
+
+def test_a_row_about_a_person_may_carry_consent_to_a_kind(pulling: Pulling) -> None:
+    columns = {"email": "mail", "consent_basis": "basis", "consent_mail_kind": "kind"}
+    content = "mail,basis,kind\na@example.com,opt_in_form,trigger\nb@example.com,opt_in_form,sms\n"
+    pulling.sources(pulling.file_source(pulling.file("a.csv", content), "leads", columns=columns))
+    assert pulling.counts().rows_loaded == 2
+    assert pulling.rows("select email, mail_kind from consent_records") == [("a@example.com", "trigger")]
+    assert [row[1:4] for row in pulling.quarantine()] == [(3, "kind", "sms")]
+
+
+def test_a_suppression_blocks_a_kind_all_marketing_or_all(pulling: Pulling) -> None:
+    content = "mail,what\na@example.com,NEWSLETTER\nb@example.com,marketing\nc@example.com,all\nd..e@example.com,step\n"
+    columns = {"email": "mail", "blocks": "what"}
+    pulling.sources(pulling.file_source(pulling.file("a.csv", content), "suppressions", columns=columns))
+    assert pulling.counts().rows_loaded == 4
+    assert [blocks for (blocks,) in pulling.rows("select blocks from suppression_records order by email")] == [
+        "newsletter", "marketing", "all", "step",
+    ]  # fmt: skip
+    assert [row[1:] for row in pulling.quarantine()] == [
+        (5, "mail", "d..e@example.com", "an address that SendGrid does not take; the block is kept")
+    ]
+
+
 def test_an_opt_out_is_kept_however_badly_it_is_written(pulling: Pulling) -> None:
     content = "mail,what,at\na@example.com,,\nb@example.com,everything,someday\nc@example.com,marketing,2026-03-01\n"
     columns = {"email": "mail", "blocks": "what", "occurred_at": "at"}

@@ -174,7 +174,7 @@ def test_any_reason_that_blocks_marketing_is_an_opt_out_and_holds_from_when_it_w
         add_consent(warehouse, f"{name}@example.com")
     add_suppression(warehouse, "a@example.com", at(1), reason="退会フォーム")
     warehouse.execute(
-        "insert into suppression_records values ('f', 'list', null, 'b@example.com', 'marketing', 'opt_out', ?, ?)",
+        "insert into suppression_records values ('f', 'list', null, 'b@example.com', 'marketing', 'opt_out', ?, ?, null)",
         [at(2), at(1)],  # its clock is ahead
     )
     recompute(warehouse, rule_set(), at(1.5))

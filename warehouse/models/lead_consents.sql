@@ -1,11 +1,12 @@
--- One row per lead that agreed to marketing mail: the latest basis and its evidence.
--- key: lead_id
+-- One row per lead and kind of mail it agreed to (marketing: all kinds): the latest basis, with source and evidence.
+-- key: lead_id, mail_kind
 -- from: consent_records, scope_identities
--- A withdrawal is a suppression and stands in lead_suppressions.
+-- A withdrawal is a suppression and stands in lead_suppressions. What is kept of an erased person as a hash grants
+-- nothing to one who comes back.
 with granted as (
-    select email, external_id, basis, evidence, occurred_at, record_id
+    select email, external_id, mail_kind, basis, source, evidence, occurred_at, record_id
     from consent_records
-    where is_granted and mail_kind = 'marketing' and occurred_at <= $as_of and received_at <= $as_of
+    where is_granted and email_hash is null and occurred_at <= $as_of and received_at <= $as_of
 ),
 
 owned as (
@@ -21,8 +22,10 @@ owned as (
 
 select
     lead_id,
+    mail_kind,
     arg_max(basis, (occurred_at, record_id)) as basis,
+    arg_max(source, (occurred_at, record_id)) as source,
     arg_max(evidence, (occurred_at, record_id)) as evidence,
     max(occurred_at) as since_at,
 from owned
-group by lead_id
+group by lead_id, mail_kind

@@ -1,58 +1,10 @@
 -- One row per planned send of a page, with what its mail shows and the reason, if any, why it may no longer go.
 -- key: send_id
--- from: page, leaving, sends, holdout, lead_aliases, lead_identities, leads, rule_steps, segment_members,
---       suppression_records, consent_records, events
+-- from: page, leaving, sends, holdout, lead_aliases, leads, rule_steps, segment_members, fresh_blocks
 -- A send may have waited since it was decided: stage, segment and step are looked at again. Suppression stands here
--- again because facts may have come in since. What the last recompute saw is in leads; facts of its instant or later
--- are read as they are, and hold for the whole lead and for the address.
-with fresh as (
-    select email, external_id, blocks
-    from warehouse.suppression_records
-    where received_at >= $recomputed_at
-    union all
-    select email, external_id, 'marketing' as blocks
-    from warehouse.consent_records
-    where not is_granted and received_at >= $recomputed_at
-    union all
-    -- an event may name the send alone; the ledger knows whom that went to, the facts perhaps not yet
-    select
-        coalesce(events.email, told.email) as email,
-        events.external_id,
-        case events.event_type when 'mail_unsubscribe' then 'marketing' else 'all' end as blocks,
-    from warehouse.events
-    left join sends as told on events.send_id = told.send_id
-    where
-        (
-            events.event_type in ('mail_unsubscribe', 'mail_spam_report')
-            or (events.event_type = 'mail_bounce' and coalesce(events.properties['type'], 'bounce') != 'blocked')
-        )
-        and (
-            events.received_at >= $recomputed_at
-            or (
-                events.email is null
-                and not exists (
-                    select 1
-                    from warehouse.events as back
-                    where
-                        back.event_type = 'mail_resubscribe'
-                        and back.email = told.email
-                        and back.occurred_at > events.occurred_at
-                )
-            )
-        )
-),
-
-fresh_of_leads as (
-    select lead_identities.lead_id, fresh.blocks
-    from fresh
-    inner join warehouse.lead_identities on lead_identities.identity = 'email:' || fresh.email
-    union
-    select lead_identities.lead_id, fresh.blocks
-    from fresh
-    inner join warehouse.lead_identities on lead_identities.identity = 'id:' || fresh.external_id
-),
-
-held_out as (
+-- again because facts may have come in since. What the last recompute saw is in leads; what came in at its instant or
+-- later is in fresh_blocks, and holds for the whole lead and for the address.
+with held_out as (
     select aliases.lead_id
     from holdout
     inner join warehouse.lead_aliases as aliases on holdout.lead_id = aliases.alias_lead_id
@@ -66,12 +18,31 @@ batch as (
         page.scenario,
         page.step,
         page.occurrence,
+        page.kind,
         page.category,
         page.email,
         page.lead_id as planned_lead_id,
         aliases.lead_id,
+        refusal_of(page.kind, leads.newsletter_refusal, leads.step_refusal, leads.trigger_refusal) as refusal,
     from page
     left join warehouse.lead_aliases as aliases on page.lead_id = aliases.alias_lead_id
+    left join warehouse.leads on aliases.lead_id = leads.lead_id
+),
+
+freshly_blocked as (
+    -- by what came in since, of the address or of the lead
+    select send_id, if(bool_or(blocks = 'all'), 'suppressed', 'opted_out') as reason
+    from (
+        select batch.send_id, batch.category, batch.kind, fresh_blocks.blocks
+        from batch
+        inner join fresh_blocks on batch.email = fresh_blocks.email
+        union all
+        select batch.send_id, batch.category, batch.kind, fresh_blocks.blocks
+        from batch
+        inner join fresh_blocks on batch.lead_id = fresh_blocks.lead_id
+    )
+    where blocks = 'all' or (category = 'marketing' and blocks = coalesce(kind, blocks))
+    group by send_id
 ),
 
 of_the_same as (
@@ -95,18 +66,6 @@ of_the_same as (
             and batch.scenario = other.scenario
             and batch.step = other.step
             and batch.occurrence = other.occurrence
-),
-
-told_off as (
-    select batch.send_id
-    from batch
-    inner join fresh_of_leads on batch.lead_id = fresh_of_leads.lead_id
-    where fresh_of_leads.blocks = 'all' or batch.category = 'marketing'
-    union all
-    select batch.send_id
-    from batch
-    inner join fresh on batch.email = fresh.email
-    where fresh.blocks = 'all' or batch.category = 'marketing'
 ),
 
 in_segment as (
@@ -142,9 +101,8 @@ select
         when sends.send_id in (select send_id from twins) then 'duplicate_address'
         when leads.lead_id is null then 'unknown_lead'
         when leads.is_suppressed then 'suppressed'
-        when sends.category = 'marketing' and leads.is_opted_out then 'opted_out'
-        when sends.send_id in (select send_id from told_off) then 'opted_out'
-        when sends.category = 'marketing' and leads.consent_state != 'consented' then 'no_consent'
+        when freshly_blocked.reason is not null then freshly_blocked.reason
+        when sends.category = 'marketing' and batch.refusal is not null then batch.refusal
         when sends.category = 'marketing' and leads.lead_id in (from held_out) then 'holdout'
         when rule_steps.stage is not null and rule_steps.stage != coalesce(leads.stage, '') then 'exited'
         when leaving.reason is not null then 'exited'
@@ -156,3 +114,5 @@ left join leaving using (lead_id, scenario, step, occurrence)
 left join warehouse.lead_aliases as aliases on sends.lead_id = aliases.alias_lead_id
 left join warehouse.leads on aliases.lead_id = leads.lead_id
 left join warehouse.rule_steps on sends.scenario = rule_steps.scenario and sends.step = rule_steps.step
+left join batch on sends.send_id = batch.send_id
+left join freshly_blocked on sends.send_id = freshly_blocked.send_id

@@ -62,8 +62,9 @@ due as (
         current_enrolments.*,
         leads.email,
         leads.is_suppressed,
-        leads.is_opted_out,
-        leads.consent_state,
+        refusal_of(
+            current_enrolments.kind, leads.newsletter_refusal, leads.step_refusal, leads.trigger_refusal
+        ) as refusal,
         leads.stage as current_stage,
         coalesce(known_zones.zone, $timezone) as zone,
     from current_enrolments
@@ -166,8 +167,7 @@ judged as (
             ) then 'exited'
             when due.email is null then 'no_address'
             when due.is_suppressed then 'suppressed'
-            when due.category = 'marketing' and due.is_opted_out then 'opted_out'
-            when due.category = 'marketing' and due.consent_state != 'consented' then 'no_consent'
+            when due.category = 'marketing' and due.refusal is not null then due.refusal
             when exists (
                 select 1
                 from sends

@@ -49,7 +49,7 @@ found as (
         (asked.kind = 'hot' and leads.tier = asked.tier)
         or (
             asked.kind = 'consent'
-            and (leads.is_suppressed or leads.is_opted_out or leads.consent_state != 'consented')
+            and (leads.is_suppressed or leads.step_refusal is not null)
         )
     union all
     select asked.*

@@ -1,5 +1,6 @@
 -- Adds grants and withdrawals of consent that are not known yet.
 -- from: load_stage, consent_records
+-- Of a withdrawal whose kind cannot be read, nothing less than all marketing is withdrawn.
 insert into consent_records by name
 with candidates as (
     select
@@ -15,9 +16,9 @@ select
     $source as source,
     external_id,
     email,
-    coalesce(mail_kind, 'marketing') as mail_kind,
+    if(load_is_kind(mail_kind), mail_kind, 'marketing') as mail_kind,
     coalesce(load_boolean(is_granted), true) as is_granted,
-    basis,
+    if(load_is_basis(basis), basis, null) as basis,
     evidence,
     occurred_at,
     $as_of as received_at,

@@ -18,7 +18,7 @@ with told as (
     union all
     select row_number, 'occurred_at', null, occurred_at_given, 'not a stamp; it holds from now on', false as is_row
     from load_stage
-    where fault is null and $into = 'suppressions' and occurred_at_given is not null and stamped_at is null
+    where fault is null and is_block and occurred_at_given is not null and stamped_at is null
     union all
     select row_number, 'amount', null, amount, 'not an amount', false as is_row
     from load_stage
@@ -26,21 +26,51 @@ with told as (
         fault is null and amount is not null
         and try_cast(number_text(amount) as decimal(18, 2)) is null
     union all
-    select row_number, 'blocks', null, blocks, 'neither marketing nor all; it blocks all', false as is_row
+    select
+        row_number,
+        'blocks',
+        null,
+        blocks,
+        'not what may be blocked (newsletter, step, trigger, marketing, all); it blocks all',
+        false as is_row,
     from load_stage
-    where fault is null and $into = 'suppressions' and blocks not in ('marketing', 'all')
+    where fault is null and $into = 'suppressions' and not load_is_kind(blocks) and blocks != 'all'
+    union all
+    select
+        row_number,
+        'mail_kind',
+        null,
+        mail_kind,
+        'not a kind of mail (newsletter, step, trigger, marketing); all marketing is withdrawn',
+        false as is_row,
+    from load_stage
+    where fault is null and $into = 'consents' and not load_is_kind(mail_kind)
+    union all
+    select row_number, 'email', null, email, 'an address that SendGrid does not take; the block is kept', false
+    from load_stage
+    where fault is null and $into in ('consents', 'suppressions') and not load_is_mailable(email)
+    union all
+    select
+        row_number,
+        'mail_kind',
+        null,
+        mail_kind,
+        'not a kind of mail (newsletter, step, trigger, marketing); it grants none',
+        false as is_row,
+    from load_stage
+    where fault is null and $into = 'leads' and basis is not null and not load_is_kind(mail_kind)
     union all
     select
         row_number,
         'basis' as target,
         null as column_name,
         basis as value,
-        'not a basis of consent; it grants none' as reason,
+        'not a basis of consent (opt_in_form, business_card, existing_dealings, published_address); it grants none'
+            as reason,
         false as is_row,
     from load_stage
     where
-        fault is null and $into = 'leads'
-        and basis not in ('opt_in_form', 'business_card', 'existing_dealings', 'published_address')
+        fault is null and $into in ('leads', 'consents') and not load_is_basis(basis)
 )
 
 select

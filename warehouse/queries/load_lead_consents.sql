@@ -14,7 +14,8 @@ with candidates as (
     from load_stage
     where
         fault is null
-        and basis in ('opt_in_form', 'business_card', 'existing_dealings', 'published_address')
+        and load_is_basis(basis)
+        and load_is_kind(coalesce(mail_kind, 'marketing'))
     qualify row_number() over (partition by record_id order by occurred_at, row_number) = 1
 )
 

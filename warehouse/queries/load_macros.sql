@@ -84,5 +84,15 @@ or (
     )
 );
 
+-- What SendGrid takes: plain letters, no dots side by side or at an end of the part before the @.
+create or replace temp macro load_is_mailable(given) as
+load_is_plain_address(given) and not regexp_matches(given, '(^|\.)\.|\.@');
+
+-- The kinds of mail somebody may agree to, or no longer agree to; marketing is all of them.
+create or replace temp macro load_is_kind(given) as given in ('newsletter', 'step', 'trigger', 'marketing');
+
+create or replace temp macro load_is_basis(given) as
+given in ('opt_in_form', 'business_card', 'existing_dealings', 'published_address');
+
 create or replace temp macro load_fault(target_, column_name_, value_, reason_) as
 struct_pack(target := target_, column_name := column_name_, value := value_, reason := reason_);

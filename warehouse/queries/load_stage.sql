@@ -44,6 +44,9 @@ ordered as (
         case when load_is_stamp(parsed.parsed_at) then parsed.parsed_at end as stamped_at,
         case when load_is_stamp(parsed.parsed_created_at) then parsed.parsed_created_at end as created_at,
         coalesce(ordinals.ordinal, 1) as ordinal,
+        -- whoever asks for no more mail gets none, whatever else of the row cannot be read
+        $into = 'suppressions' or ($into = 'consents' and not coalesce(load_boolean(parsed.is_granted), true))
+            as is_block,
     from parsed
     left join ordinals on parsed.row_number = ordinals.row_number
 )
@@ -51,8 +54,8 @@ ordered as (
 select
     *,
     case
-        -- whoever asked for no more mail gets none, even where the list does not say since when
-        when $into = 'suppressions' or not $is_stamped then coalesce(stamped_at, $as_of)
+        -- even where the list does not say since when
+        when is_block or not $is_stamped then coalesce(stamped_at, $as_of)
         else stamped_at
     end as occurred_at,
     case
@@ -72,17 +75,29 @@ select
             then load_fault('deal_id', null, null, 'no deal_id')
         when $into = 'deals' and coalesce(status, '') not in ('open', 'won', 'lost')
             then load_fault('status', null, status, 'a deal is open, won or lost; translate others by values')
-        when $into != 'suppressions' and $is_stamped and occurred_at_given is null
+        when not is_block and $is_stamped and occurred_at_given is null
             then load_fault('occurred_at', null, null, 'no stamp')
-        when $into != 'suppressions' and $is_stamped and stamped_at is null
+        when not is_block and $is_stamped and stamped_at is null
             then load_fault('occurred_at', null, occurred_at_given, 'not a stamp; is date_format right?')
         when $into = 'consents' and is_granted is not null and load_boolean(is_granted) is null
             then load_fault('is_granted', null, is_granted, 'not true or false')
-        when $into = 'consents' and coalesce(load_boolean(is_granted), true) and basis is null
+        when is_block
+            then null
+        when $into = 'consents' and basis is null
             then load_fault('basis', null, null, 'a consent needs its basis')
-        when
-            $into = 'consents' and basis is not null
-            and basis not in ('opt_in_form', 'business_card', 'existing_dealings', 'published_address')
-            then load_fault('basis', null, basis, 'not a basis of consent')
+        when $into = 'consents' and not load_is_basis(basis)
+            then
+                load_fault(
+                    'basis', null, basis,
+                    'not a basis of consent: opt_in_form, business_card, existing_dealings, published_address'
+                )
+        when $into = 'consents' and not load_is_kind(mail_kind)
+            then
+                load_fault(
+                    'mail_kind', null, mail_kind,
+                    'not a kind of mail: newsletter, step, trigger, or marketing for all three'
+                )
+        when $into = 'consents' and not load_is_mailable(email)
+            then load_fault('email', null, email, 'an address that SendGrid does not take')
     end as fault,
 from ordered

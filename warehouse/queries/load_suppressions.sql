@@ -16,7 +16,11 @@ select
     $source as source,
     external_id,
     email,
-    case when coalesce(blocks, 'marketing') = 'marketing' then 'marketing' else 'all' end as blocks,
+    case
+        when blocks is null then 'marketing'
+        when load_is_kind(blocks) then blocks
+        else 'all'
+    end as blocks,
     coalesce(reason, 'opt_out') as reason,
     occurred_at,
     $as_of as received_at,

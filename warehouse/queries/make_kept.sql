@@ -23,11 +23,18 @@ create table if not exists unknown_addressees (identity varchar);
 create table if not exists mail_blocks (
     event_id uuid,
     event_type varchar,
+    reason varchar,
+    mail_kind varchar,
+    group_id varchar,
     email varchar,
     external_id varchar,
     send_id varchar,
     occurred_at timestamptz,
     received_at timestamptz
+);
+create table if not exists last_deliveries (delivered_to varchar, delivered_at timestamptz);
+create table if not exists lead_suppressions (
+    lead_id varchar, blocks varchar, reason varchar, since_at timestamptz, until_at timestamptz
 );
 create table if not exists send_outcomes (
     send_id varchar,

@@ -9,6 +9,7 @@ select
     step,
     variant,
     occurrence,
+    kind,
     category,
     email,
     due_at,

@@ -135,6 +135,7 @@ def _consent(entry: SourceEntry, given: str, value: object, spot: Spot) -> dict[
         spot.fault("a consent is a mapping", received=shown(value), allowed="{basis: …, evidence: …}")
     else:
         option_checks.check_constant("consent_basis", value.basis, spot.at("basis"))
+        option_checks.check_constant("consent_mail_kind", value.mail_kind, spot.at("mail_kind"))
         return {
             "consent_basis": value.basis,
             "consent_evidence": value.evidence,

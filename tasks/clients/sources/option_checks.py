@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 
 from rules.documents import Spot
 from rules.hints import did_you_mean, listed, shown
+from rules.models import MAIL_KINDS
 from tasks.clients.sources.durations import parse_duration
 from tasks.clients.sources.formats import SUFFIXES
 from tasks.clients.sources.models import FileFormat, SourceEntry
@@ -20,7 +21,17 @@ from tasks.clients.sources.models import FileFormat, SourceEntry
 BASES = ("opt_in_form", "business_card", "existing_dealings", "published_address")
 """What consent to mail may rest on."""
 
-_ALLOWED = {"consent_basis": BASES, "basis": BASES, "status": ("open", "won", "lost"), "blocks": ("marketing", "all")}
+MAIL_WORDS = (*MAIL_KINDS, "marketing")
+"""What somebody may agree to: a kind of mail, or all of them."""
+
+_ALLOWED = {
+    "consent_basis": BASES,
+    "basis": BASES,
+    "consent_mail_kind": MAIL_WORDS,
+    "mail_kind": MAIL_WORDS,
+    "status": ("open", "won", "lost"),
+    "blocks": (*MAIL_WORDS, "all"),
+}
 _EVENT_TYPE = re.compile(r"[a-z][a-z0-9_]*")
 _SINCE = re.compile(r"(?<![:\w\\]):since\b")
 _OF_KIND = {

@@ -13,11 +13,11 @@ from tasks.clients.sources.targets import STAGE_NAMES, attribute_name
 from warehouse.load_schema import PLACE_FIELDS, TargetColumn
 
 _NORMALISED = {
-    "email", "event_type", "status", "blocks", "basis", "consent_basis", "is_granted", "amount", "occurred_at",
-    "created_at",
+    "email", "event_type", "status", "blocks", "basis", "consent_basis", "mail_kind", "consent_mail_kind", "is_granted",
+    "amount", "occurred_at", "created_at",
 }  # fmt: skip
 """Columns whose full-width letters and digits mean the same as plain ones."""
-_LOWER = {"email", "status", "blocks", "is_granted"}
+_LOWER = {"email", "status", "blocks", "mail_kind", "consent_mail_kind", "is_granted"}
 _SEPARATOR = "\x1f"
 _NAME = b"name"
 

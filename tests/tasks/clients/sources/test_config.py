@@ -88,7 +88,7 @@ sources:
     header: true
     into: leads
     columns: {score: points, mail: mail}
-    constants: {consent: {basis: guess, evidence: none}}
+    constants: {consent: {basis: guess, evidence: none, mail_kind: sms}}
   - name: crm
     kind: file
     path: deals.csv
@@ -116,6 +116,7 @@ sources:
         "it is kept by the engine",
         "did you mean 'email'?",
         "line 22: no consent basis is called so",
+        "line 22: no consent mail kind is called so",
         "line 23: two sources have one name",
         "line 26: a file without a header needs names",
         "line 28: deals need deal_id",
