@@ -20,7 +20,7 @@ select
     places.node,
     places.reached_at,
     -- what came after this instant is not told
-    case when runs.node is not distinct from places.node then runs.waits_until end as waits_until,
+    if(runs.node is not distinct from places.node, runs.waits_until, null) as waits_until,
     case when runs.ended_at <= $as_of then runs.end_reason end as end_reason,
     case when runs.ended_at <= $as_of then runs.ended_at end as ended_at,
 from ledger.scenario_runs as runs
