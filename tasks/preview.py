@@ -24,8 +24,7 @@ from tasks.errors import RunError
 from tasks.mail import build_payload, fill, shown_fields, values_by_tag
 from tasks.mail_links import Links, void_links
 from warehouse.claims import Claim
-from warehouse.connection import open_replay
-from warehouse.statements import query
+from warehouse.lookup import lead_of_address
 
 _PAGES = Path(__file__).parent / "pages"
 _MADE_UP: Mapping[str, object] = {
@@ -74,16 +73,13 @@ def known_lead(settings: Settings, email: str) -> dict[str, Any]:
         WarehouseError: There is no warehouse.
     """
     address = unicodedata.normalize("NFKC", email).strip().lower()
-    with open_replay(settings) as connection:
-        cursor = connection.execute(query("lead_of_address"), {"email": address})
-        columns = [column[0] for column in cursor.description or ()]
-        row = cursor.fetchone()
-    if row is None:
+    lead = lead_of_address(settings, address)
+    if lead is None:
         raise RunError(
             "no lead is known by this address as of the last recompute; check its spelling, or leave --lead out "
             "for a made-up lead"
         )
-    return dict(zip(columns, row, strict=True))
+    return lead
 
 
 def chosen_steps(rules: RuleSet, name: str | None) -> list[Step]:
