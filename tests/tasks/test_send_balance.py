@@ -358,6 +358,11 @@ def check_witness(rows: Rows, accepted: list[dict[str, Any]]) -> None:
     )
     assert len(requests) == len(set(requests)), "a mail was taken in two requests"
     assert not rows("select 1 from attempts where outcome = 'sending'")
+    refused_alone = "from attempts where outcome = 'rejected' and mails = 1"
+    assert not rows(
+        f"select 1 from sends semi join (attempt_sends semi join ({refused_alone}) using (attempt_id)) using (send_id)"
+        " where state != 'rejected'"
+    ), "what was refused is tried again"
 
 
 @pytest.fixture(scope="module")
