@@ -18,7 +18,7 @@ from tests.facts import START, add_consent, add_event, add_lead, add_suppression
 from tests.rule_sets import CASE_STUDY, DOWNLOAD, PRICE_VIEW, rich_rule_set, step
 from tests.world import World, stand_in
 from warehouse import lead_models
-from warehouse.connection import open_warehouse
+from warehouse.connection import connect, open_warehouse
 from warehouse.derivation import MODELS, Derivation
 from warehouse.leads import leads_query
 from warehouse.publish import publish
@@ -229,7 +229,7 @@ def test_a_key_is_one_in_what_is_published(path: Path, world: World) -> None:
 
 
 def test_the_leads_query_reads_what_a_run_makes(world: World, seen: Seen) -> None:
-    with duckdb.connect() as connection:
+    with connect(Path(":memory:"), world.settings) as connection:
         read = connection.get_table_names(_PARAMETER.sub("null", leads_query(RULES.fields)))
     assert read <= seen.made
 
