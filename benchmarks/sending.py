@@ -108,7 +108,8 @@ def make_home(folder: Path, mails: int) -> Path:
     with open_warehouse(settings) as connection:
         check_instant(connection, "recompute", AS_OF)
         recompute(connection, bench_rules(), AS_OF, "http://127.0.0.1:8787")
-    settings.ledger.unlink(missing_ok=True)
+    for path in settings.ledger.parent.glob(f"{settings.ledger.name}*"):  # and its log, if a run was killed
+        path.unlink()
     return home
 
 
