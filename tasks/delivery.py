@@ -92,7 +92,7 @@ class Delivery:
         self._finished: list[Finished] = []  # not yet noted
         self._waiting: deque[Batch] = deque()
         self._ready: deque[_Request] = deque()
-        self._set_aside: dict[str, str] = {}  # why no mail of a sender, or of a step, goes in this run
+        self._set_aside: dict[tuple[str, str], str] = {}  # why no mail of a sender, or of a template, goes in this run
 
     def run(self, *, is_confirmed: bool) -> Counter[str]:
         """Deliver what is planned and may go now. Returns sends by what became of them.
@@ -176,7 +176,7 @@ class Delivery:
                 self._ready.append(self._request(batch))
             except TemplateError as error:
                 step = self._step(batch)
-                self._set_aside[step.template] = (
+                self._set_aside["template", step.template] = (
                     f"mails/{step.template} cannot be rendered: {error}; its mails stay planned"
                 )
 
@@ -187,7 +187,7 @@ class Delivery:
 
     def _is_set_aside(self, batch: Batch) -> bool:
         step = self._step(batch)
-        return step.sender in self._set_aside or step.template in self._set_aside
+        return not self._set_aside.keys().isdisjoint({("sender", step.sender), ("template", step.template)})
 
     def _start(self) -> list[_Request]:
         """Note what became of the last requests, and the next ones before they leave."""
@@ -278,7 +278,7 @@ class Delivery:
                 outcome = "not_sent"
         if answer.is_about_sender:
             sender = self._step(request.batch).sender
-            self._set_aside[sender] = (
+            self._set_aside["sender", sender] = (
                 f"SendGrid refused sender {sender} with {answer.http_status}: {answer.message}; its mails stay "
                 "planned. Verify the sender's address or domain at SendGrid, or correct senders.yaml"
             )
