@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import logging
 import re
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -21,11 +20,11 @@ from python_http_client.client import Client
 from python_http_client.exceptions import HTTPError, handle_error
 from sendgrid import SendGridAPIClient
 
+from tasks.clients.rate_limits import number, reset_seconds
 from tasks.clients.transport import MaybeSentError, NotSentError, Reply, Transport
 
 Verdict = Literal["accepted", "rejected", "split", "wait", "stop", "not_sent", "unknown"]
 
-MAX_WAIT_SECONDS = 60.0
 _PERSONALIZATION = re.compile(r"personalizations[.\[](\d+)")
 _ADDRESS = re.compile(r"[^\s<>\"']+@[^\s<>\"']+")
 
@@ -137,13 +136,13 @@ class SendGrid:
             return Answer("unknown", message=f"the connection failed after the request had begun to leave: {error}")
         except Exception as error:  # noqa: BLE001 - whatever failed after the request began, the mail may have left
             return Answer("unknown", message=f"no answer: {type(error).__name__}")
-        left = _number(response.headers.get("X-RateLimit-Remaining"))
+        left = number(response.headers.get("X-RateLimit-Remaining"))
         return Answer(
             "accepted" if response.status_code == 202 else "unknown",
             response.status_code,
             None if response.status_code == 202 else f"an answer without meaning: {response.status_code}",
             message_id=response.headers.get("X-Message-Id"),
-            wait_seconds=_reset_seconds(response.headers) if left is not None and left <= 0 else 0,
+            wait_seconds=reset_seconds(response.headers) if left is not None and left <= 0 else 0,
             requests_left=None if left is None else max(int(left), 0),
         )
 
@@ -157,7 +156,7 @@ def _refusal(status: int, body: bytes, headers: Any) -> Answer:
     if status == 413:
         return Answer("split", status, "the request was too large")
     if status == 429:
-        return Answer("wait", status, message, wait_seconds=_reset_seconds(headers), requests_left=0)
+        return Answer("wait", status, message, wait_seconds=reset_seconds(headers), requests_left=0)
     if status < 400:
         return Answer("stop", status, "a redirect, which is not followed")
     if status < 500:
@@ -183,20 +182,3 @@ def _message(errors: list[dict[str, Any]]) -> str:
 def _rejected(errors: list[dict[str, Any]]) -> tuple[int, ...]:
     found = (_PERSONALIZATION.search(str(error.get("field"))) for error in errors)
     return tuple(sorted({int(match.group(1)) for match in found if match}))
-
-
-def _reset_seconds(headers: Any) -> float:
-    """Seconds until the rate limit is lifted; the header holds an epoch second, sometimes a number of seconds."""
-    reset = _number(headers.get("X-RateLimit-Reset"))
-    if reset is None:
-        return 5.0
-    seconds = reset - time.time() if reset > 1_000_000_000 else reset
-    return min(max(seconds, 0.1), MAX_WAIT_SECONDS)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if abs(number) < 1e12 else None  # not a number is neither

@@ -274,7 +274,7 @@ class Life:
                 add_suppression(connection, address, self.now, blocks)
             case "consent":
                 connection.execute(
-                    "insert into consent_records values (?, 'crm', null, ?, 'marketing', false, 'opt_in_form', '', ?, ?)",
+                    "insert into consent_records values (?, 'crm', null, ?, 'marketing', false, 'opt_in_form', '', ?, ?, null)",
                     [f"w{self.now}", address, self.now, self.now],
                 )
             case way:
