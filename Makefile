@@ -18,7 +18,7 @@ demo: .venv/installed ## a simulated company lives through some weeks; ends with
 	$(BIN)/nurture demo --home var/demo
 
 test: .venv/installed ## every test, with a real Prefect server, PostgreSQL and a stand-in SendGrid
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: .venv/installed ## style, types, import directions, SQL
 	$(BIN)/ruff check .

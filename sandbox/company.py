@@ -161,7 +161,8 @@ class Company:
         arrived = [*self._mails_ahead, *self._mailbox.mails[self._mails_read :]]
         self._mails_read += len(arrived) - len(self._mails_ahead)
         self._mails_ahead = [mail for mail in arrived if mail.accepted_at > until]
-        for mail in arrived:
+        # requests come side by side, and chance must not hang on which was first
+        for mail in sorted(arrived, key=lambda mail: (mail.accepted_at, mail.send_id or "", mail.to)):
             lead = self._by_mail.get(mail.to.lower())
             if lead is not None and mail.accepted_at <= until and mail.outcome == "delivered":
                 self._react(lead, mail)

@@ -71,6 +71,8 @@ class SmallCompany:
             self._append(name, [header])
         self.rules = home / "rules"
         shutil.copytree(REPOSITORY / "rules" / "guide", self.rules)
+        for name in ("scenarios.yaml", "newsletters.yaml"):  # these stories are those of the sheet
+            (self.rules / name).unlink()
         if active_from is not None:
             with (self.rules / "ruleset.yaml").open("a", encoding="utf-8") as file:
                 file.write(f"\nactive_from: {active_from.isoformat()}\n")

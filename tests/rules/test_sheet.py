@@ -49,7 +49,7 @@ def add_column(folder: Path, heading: str, cells: list[str]) -> None:
 
 
 def sheet_steps(rule_set: RuleSet) -> list[Step]:
-    return [step for step in rule_set.steps if step.kind == "step"]
+    return [step for step in rule_set.steps if step.kind == "step" and step.trigger is not None]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp932", "utf-16"])
@@ -196,13 +196,25 @@ def test_optional_columns(folder: Path, errors: Check) -> None:
     assert problem.message == "this is not a step id"
 
 
-@pytest.mark.parametrize("column", ["ABテスト", "終了条件", "再エントリー"])
-def test_columns_that_are_not_served_yet(folder: Path, errors: Check, column: str) -> None:
-    add_column(folder, column, [])
-    load_rules(folder)
-    add_column(folder, column, ["x"])
+def test_what_ends_a_row_when_it_comes_again_and_what_it_tests(folder: Path, errors: Check) -> None:
+    add_column(folder, "終了条件", ["目標達成、商談化", "ホット化", "", "なし"])
+    add_column(folder, "再エントリー", ["30日後", "毎回", "なし", ""])
+    steps = sheet_steps(load_rules(folder))
+    assert [[one.kind for one in step.exits] for step in steps[:4]] == [["goal", "deal"], ["hot"], [], []]
+    assert steps[0].exits[0].on == steps[0].cta
+    assert [step.re_entry for step in steps[:4]] == [timedelta(days=30), timedelta(0), None, None]
+    for column, message in (
+        ("ABテスト", "there is no A/B test of this name"),
+        ("終了条件", "'x' is no reason to leave"),
+        ("再エントリー", "this re-entry is not understood"),
+    ):
+        add_column(folder, column, ["x"])
+        problem = errors()[0]
+        assert (problem.place, problem.message) == (f"row 2, column {column}", message)
+        add_column(folder, column, [""])
+    add_column(folder, "終了条件", ["", "", "", "目標達成"])
     (problem,) = errors()
-    assert (problem.place, problem.message) == (f"row 2, column {column}", "this column is not served yet")
+    assert problem.message == "a row's goal is its CTA, and this row has none"
 
 
 def test_a_switched_off_row_tells_sales_nothing_and_is_not_replaced(folder: Path) -> None:
