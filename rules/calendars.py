@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import calendar as months
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
 from rules.newsletter_models import Calendar, Newsletter
-from rules.scenario_words import TIME_PATTERN, WEEKDAY_NUMBERS
+from rules.scenario_words import TIME_PATTERN, WEEKDAY_NUMBERS, time_of
 from rules.timing import NotUnderstoodError
 from rules.vocabulary import normalised
 
@@ -36,6 +37,15 @@ _FORMS = tuple(
 )
 
 
+@dataclass(frozen=True)
+class Gone:
+    """An issue that goes, or has gone: which, for the how manieth time, and when."""
+
+    issue: str
+    occurrence: int
+    due_at: datetime
+
+
 def parse_calendar(text: str) -> Calendar:
     """Read on which days and at what time issues go.
 
@@ -48,7 +58,7 @@ def parse_calendar(text: str) -> Calendar:
         if match is None:
             continue
         parts = match.groupdict()
-        at = timedelta(hours=int(parts["hours"]), minutes=int(parts["minutes"] or 0))
+        at = time_of(match)
         if month_day := parts.get("month_day"):
             number = 31 if month_day == "末" else int(month_day)
             if not 1 <= number <= 31:
@@ -66,37 +76,46 @@ def parse_calendar(text: str) -> Calendar:
 
 
 def issues_between(
-    newsletter: Newsletter, known_since: datetime, after: datetime, until: datetime, zone: tzinfo
-) -> Iterator[tuple[str, int, datetime]]:
-    """Yield the issues that are due after one instant and up to another, as (issue, occurrence, when).
+    newsletter: Newsletter,
+    known_since: datetime,
+    gone: Sequence[Gone],
+    after: datetime,
+    until: datetime,
+    zone: tzinfo,
+) -> Iterator[Gone]:
+    """Yield the issues that are due after one instant and up to another.
+
+    Whatever was edited meanwhile: on each day of the calendar the first issue goes that has gone least often.
 
     Args:
         newsletter: The newsletter.
         known_since: When a run first knew it: nothing before that goes.
+        gone: What has gone.
         after: The instant up to which issues were seen to.
         until: The instant of the run.
         zone: The business time zone.
     """
-    dated = [(issue.id, issue.at) for issue in newsletter.issues if issue.at is not None]
-    for name, at in dated:
-        due_at = at.replace(tzinfo=zone)
-        if max(after, known_since) < due_at <= until:
-            yield name, 1, due_at
-    undated = [issue.id for issue in newsletter.issues if issue.at is None]
-    if newsletter.calendar is None or not undated:
+    had = {(one.issue, one.occurrence) for one in gone}
+    since = max(after, known_since)
+    for issue in newsletter.issues:
+        if issue.at is not None and since < issue.at.replace(tzinfo=zone) <= until and (issue.id, 1) not in had:
+            yield Gone(issue.id, 1, issue.at.replace(tzinfo=zone))
+    times = {issue.id: 0 for issue in newsletter.issues if issue.at is None}
+    for one in gone:
+        if one.issue in times:
+            times[one.issue] = max(times[one.issue], one.occurrence)
+    if newsletter.calendar is None or not times:
         return
     first = newsletter.starts_on or known_since.astimezone(zone).date()
-    number = 0
     for day in _days(newsletter.calendar, first, until.astimezone(zone).date()):
         due_at = datetime(day.year, day.month, day.day, tzinfo=zone) + newsletter.calendar.at
-        if newsletter.starts_on is None and due_at <= known_since:
-            continue  # the first day's hour was over
-        round_, position = divmod(number, len(undated))
-        number += 1
-        if round_ and not newsletter.repeats:
+        if not since < due_at <= until or any(one.due_at == due_at for one in gone):
+            continue
+        issue_id = min(times, key=lambda name: times[name])
+        if times[issue_id] and not newsletter.repeats:
             return
-        if max(after, known_since) < due_at <= until:
-            yield undated[position], round_ + 1, due_at
+        times[issue_id] += 1
+        yield Gone(issue_id, times[issue_id], due_at)
 
 
 def _days(calendar: Calendar, first: date, last: date) -> Iterator[date]:

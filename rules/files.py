@@ -307,7 +307,7 @@ class NewsletterEntry(Frozen):
     label: str
     segment: str = "everyone"
     every: str | None = None
-    starts_on: date | None = None
+    starts_on: Annotated[date, pydantic.Field(ge=date(2000, 1, 1), le=date(2100, 1, 1))] | None = None
     repeats: bool = False
     sender: str | None = None
     window: str | None = None
@@ -339,10 +339,10 @@ class AbTestEntry(Frozen):
     id: str
     label: str
     metric: str
-    sample_size: Annotated[int, pydantic.Field(ge=1)] | None = None
+    sample_size: Annotated[int, pydantic.Field(ge=1, le=100_000_000)] | None = None
     sample_share: Annotated[float, pydantic.Field(gt=0, lt=1)] | None = None
-    days: Positive | None = None
-    measure_hours: Positive = 48
+    days: Annotated[float, pydantic.Field(gt=0, le=365)] | None = None
+    measure_hours: Annotated[float, pydantic.Field(gt=0, le=8_760)] = 48
     variants: Annotated[tuple[VariantEntry, ...], pydantic.Field(min_length=2, max_length=10)]
 
 

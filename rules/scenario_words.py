@@ -27,7 +27,7 @@ WEEKDAY_NUMBERS = {
     )
     for name in names
 }  # fmt: skip
-TIME_PATTERN = r"(?P<hours>[01]?\d|2[0-3])(?::(?P<minutes>[0-5]\d)|時)"
+TIME_PATTERN = r"(?P<hours>[01]?\d|2[0-3])(?::(?P<minutes>[0-5]\d)|時(?:(?P<minutes_past>[0-5]?\d)分|(?P<half>半))?)"
 _AT = re.compile(rf"(?:次の|next)?(?:(?P<day>[月火水木金土日]|[a-z]+)(?:曜日?|の)?の?)?(?:{TIME_PATTERN})?(?:まで)?")
 _FOR = re.compile(rf"(?P<n>-?\d{{1,6}})(?P<unit>{UNIT_PATTERN})(?:後|待つ)?")
 _BUSINESS_DAYS = re.compile(r"(?P<n>-?\d{1,6})(?:営業日|businessdays?|workingdays?)後?")
@@ -56,6 +56,12 @@ def understood(parse: Callable[[str], T], text: str, spot: Reports) -> T | None:
         return None
 
 
+def time_of(match: re.Match[str]) -> timedelta:
+    """Return the time of day of a match of ``TIME_PATTERN``, since midnight."""
+    minutes = 30 if match["half"] else int(match["minutes"] or match["minutes_past"] or 0)
+    return timedelta(hours=int(match["hours"]), minutes=minutes)
+
+
 def parse_wait(text: str) -> Wait:
     """Read how long a run waits.
 
@@ -74,7 +80,7 @@ def parse_wait(text: str) -> Wait:
     if match is not None and folded and (match["day"] is None or match["day"] in WEEKDAY_NUMBERS):
         at = None
         if match["hours"] is not None:
-            at = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"] or 0))
+            at = time_of(match)
         weekday = WEEKDAY_NUMBERS[match["day"]] if match["day"] else None
         if weekday is not None or at is not None:
             return Wait(weekday=weekday, at=at)

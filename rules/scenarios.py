@@ -21,6 +21,8 @@ from rules.trigger_mails import TriggerMailContext
 
 SHEET_PRIORITY = 100
 """Scenarios of a lower number stand before the sheet's rows."""
+_START = "^"
+"""Stands for the mail before the first; no id holds it."""
 _PARTS = ("mail", "wait", "branch", "end")
 _OF_MAILS = ("label", "subject", "template", "sender", "window", "cta", "test")
 
@@ -94,7 +96,7 @@ def _scenario(
     re_entry = understood(parse_re_entry, entry.re_entry, spot.at("re_entry"))
     goal = understood(lambda text: parse_cta(text, context.vocabulary), entry.goal, spot.at("goal"))
     building = _Building(entry, segment, sender, window, context, selectors)
-    first = _read(entry.steps, None, building, spot.at("steps"), "start")
+    first = _read(entry.steps, None, building, spot.at("steps"), _START)
     for mail, at in building.asked:
         if mail not in building.mails:
             at.fault(
@@ -173,6 +175,9 @@ def _read(parts: Sequence[ScenarioPart], after: str | None, building: _Building,
         if len(given) != 1:
             here.fault("a part of a scenario is exactly one of these", received=listed(given), allowed=listed(_PARTS))
             continue
+        if part.end is False or (part.mail is None and not part.is_enabled):
+            here.fault("this says nothing", hint="remove the part, or the key")
+            continue
         if part.mail is None and (wrong := [name for name in _OF_MAILS if getattr(part, name)]):
             here.fault(f"a {given[0]} has none of these", received=listed(wrong), hint="they belong to a mail")
             continue
@@ -237,7 +242,7 @@ def _mail(part: ScenarioPart, mail: str, after: str | None, building: _Building,
                 sender=sender,
                 cta=cta.selector if cta else None,
                 cta_label=part.cta if cta else "",
-                is_enabled=part.is_enabled and entry.is_enabled,
+                is_enabled=part.is_enabled,
                 source=f"{spot.file} line {spot.line()}",
             ),
             spot.at("test"),
@@ -272,6 +277,8 @@ def _question(when: BranchQuestion, building: _Building, spot: Spot) -> Arm:
         allowed = "segment, did, opened, clicked"
         spot.fault("a branch asks exactly one thing", received=listed(given), allowed=allowed)
         return Arm(next=None)
+    if when.did is None and when.times != 1:
+        spot.at("times").fault("only a behaviour is counted", received=shown(when.times), hint="leave times out")
     if when.segment is not None:
         segments = building.context.segments
         found = segments.resolve(when.segment, spot.at("segment")) if segments is not None else when.segment

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import sqrt
 from statistics import NormalDist
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from rules.models import AbTest, RuleSet, Step
+from warehouse.rule_tables import test_key
 from warehouse.statements import bound
 
 SIGNIFICANCE = 0.05
@@ -106,10 +108,11 @@ def _row(
     connection: duckdb.DuckDBPyConnection,
     step: Step,
     test: AbTest,
-    figures: Sequence[tuple[object, ...]],
+    figures: Sequence[tuple[Any, ...]],
     as_of: datetime,
 ) -> dict[str, object] | None:
     """How a test stands, after beginning or ending it where that is due; None before its first mail is due."""
+    key = test_key(step)
     ((due,),) = connection.execute(
         "select count(*) from undecided where scenario = ? and step = ?", [step.scenario, step.step]
     ).fetchall()
@@ -119,26 +122,30 @@ def _row(
     if due:
         connection.execute(
             "insert into ab_tests values (?, ?, ?, ?, ?, null, null, null) on conflict do nothing",
-            [test.id, step.scenario, step.step, as_of, share],
+            [key, step.scenario, step.step, as_of, share],
         )
     found = connection.execute(
-        "select started_at, sample_share, full_at, ended_at, winner from ab_tests where test = ?", [test.id]
+        "select sample_share, full_at, ended_at, winner from ab_tests where test = ?", [key]
     ).fetchall()
     if not found:
         return None
-    started_at, share, full_at, ended_at, winner = found[0]
+    share, full_at, ended_at, winner = found[0]
     longest = timedelta(days=test.days) if test.days is not None else _LONGEST
     if ended_at is None:
-        arms = _arms(test, figures)
-        if full_at is None and test.sample_size is not None and sum(arm.sent for arm in arms) >= test.sample_size:
+        arms = _arms(test, [row for row in figures if row[0] == key])
+        begun_at = min((row[7] for row in figures if row[0] == key), default=None)
+        is_full = test.sample_size is not None and sum(arm.sent for arm in arms) >= test.sample_size
+        if full_at is None and (is_full or (share is not None and _is_sample_done(connection, key))):
             full_at = as_of
-            connection.execute("update ab_tests set full_at = ? where test = ?", [as_of, test.id])
+            connection.execute("update ab_tests set full_at = ? where test = ?", [as_of, key])
         is_measured = full_at is not None and full_at + timedelta(hours=test.measure_hours) <= as_of
-        if is_measured or (test.days is not None and started_at + longest <= as_of):
+        is_over = test.days is not None and begun_at is not None and begun_at + longest <= as_of
+        # where days are declared, a sample that is complete before goes on being looked at
+        if is_over or (is_measured and (test.days is None or is_full)):
             ended_at, winner = as_of, verdict(arms)
-            connection.execute("update ab_tests set ended_at = ?, winner = ? where test = ?", [as_of, winner, test.id])
+            connection.execute("update ab_tests set ended_at = ?, winner = ? where test = ?", [as_of, winner, key])
     return {
-        "test": test.id,
+        "test": key,
         "scenario": step.scenario,
         "step": step.step,
         "is_over": ended_at is not None,
@@ -148,12 +155,40 @@ def _row(
     }
 
 
-def _arms(test: AbTest, figures: Sequence[tuple[object, ...]]) -> list[Arm]:
+def _is_sample_done(connection: duckdb.DuckDBPyConnection, key: str) -> bool:
+    """Whether all of a newsletter's sample were decided on and have gone: who was refused makes it no larger."""
+    ((assigned, under_way),) = connection.execute(
+        """
+        with sample as (
+            select names.alias_lead_id as lead_id, ab_tests.scenario, ab_tests.step
+            from variant_assignments as assigned
+            inner join ab_tests on assigned.test = ab_tests.test
+            inner join warehouse.lead_aliases as mine on assigned.lead_id = mine.alias_lead_id
+            inner join warehouse.lead_aliases as names on mine.lead_id = names.lead_id
+            where assigned.test = $test and assigned.is_sample
+        )
+
+        select
+            (select count(*) from sample),
+            (select count(*) from sample semi join undecided using (lead_id, scenario, step))
+            + (
+                select count(*)
+                from sample
+                inner join sends using (lead_id, scenario, step)
+                where sends.state in ('planned', 'claimed', 'sending')
+            )
+        """,
+        {"test": key},
+    ).fetchall()
+    return bool(assigned) and not under_way
+
+
+def _arms(test: AbTest, figures: Sequence[tuple[Any, ...]]) -> list[Arm]:
     """The figures of a test's variants, those without a mail as nought."""
     place = {"opened": 4, "clicked": 5, "converted": 6}[test.metric]
-    told = {row[1]: row for row in figures if row[0] == test.id}
+    told = {row[1]: row for row in figures}
     return [
-        Arm(variant.id, *(int(str(told[variant.id][at])) for at in (2, 3, place)))
+        Arm(variant.id, *(told[variant.id][at] for at in (2, 3, place)))
         if variant.id in told
         else Arm(variant.id, 0, 0, 0)
         for variant in test.variants

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pyarrow as pa
 
-from rules.calendars import issues_between
+from rules.calendars import Gone, issues_between
 from rules.models import RuleSet
 from warehouse.statements import bound
 
@@ -32,19 +32,23 @@ def enrol_newsletters(connection: duckdb.DuckDBPyConnection, rules: RuleSet, val
     Args:
         connection: The ledger, with the warehouse attached.
         rules: The rule set the warehouse was recomputed with.
-        values: What the statement asks for, and ``last_seen`` and ``timezone``.
+        values: What the statement asks for, and ``last_seen``, ``active_from`` and ``timezone``.
     """
     as_of, last_seen = values["as_of"], values["last_seen"]
     assert isinstance(as_of, datetime)
     assert isinstance(last_seen, datetime)
-    issues = [
-        {"scenario": one.id, "step": step, "segment": one.segment, "occurrence": occurrence, "due_at": due_at}
-        for one in rules.newsletters
-        for step, occurrence, due_at in issues_between(
-            one, _known_since(connection, one.id, as_of), last_seen, as_of, ZoneInfo(str(values["timezone"]))
-        )
-        if one.is_enabled
-    ]
+    active_from = values["active_from"]
+    assert isinstance(active_from, datetime)
+    issues = []
+    for one in rules.newsletters:
+        if not one.is_enabled:
+            continue
+        since = max(_known_since(connection, one.id, as_of), active_from)
+        gone = _gone(connection, one.id)
+        for found in issues_between(one, since, gone, last_seen, as_of, ZoneInfo(str(values["timezone"]))):
+            key = {"scenario": one.id, "step": found.issue, "occurrence": found.occurrence, "due_at": found.due_at}
+            connection.execute("insert into newsletter_issues values ($scenario, $step, $occurrence, $due_at)", key)
+            issues.append({**key, "segment": one.segment})
     if not issues:
         return
     connection.register("given_issues", pa.Table.from_pylist(issues, schema=_SCHEMA))
@@ -52,6 +56,13 @@ def enrol_newsletters(connection: duckdb.DuckDBPyConnection, rules: RuleSet, val
     connection.unregister("given_issues")
     statement, given = bound("enrol_newsletters", values)
     connection.execute(f"insert into enrolments by name {statement}", given)
+
+
+def _gone(connection: duckdb.DuckDBPyConnection, newsletter: str) -> list[Gone]:
+    rows = connection.execute(
+        "select issue, occurrence, due_at from newsletter_issues where newsletter = ?", [newsletter]
+    ).fetchall()
+    return [Gone(*row) for row in rows]
 
 
 def _known_since(connection: duckdb.DuckDBPyConnection, newsletter: str, as_of: datetime) -> datetime:

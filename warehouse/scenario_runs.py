@@ -18,8 +18,8 @@ from rules.models import RuleSet, Window
 from warehouse.openings import make_zones
 from warehouse.statements import bound, query
 
-_FARTHEST = timedelta(days=150)
-"""How far ahead business days are counted; the longest wait is 60 of them."""
+_FARTHEST = timedelta(days=400)
+"""How far around business days are counted; the longest wait is 60 of them."""
 _WORKING = Window(id="business_days", label="", days=("mon", "tue", "wed", "thu", "fri"), on_holidays=False)
 
 
@@ -77,14 +77,13 @@ def _move(connection: duckdb.DuckDBPyConnection, values: Mapping[str, object]) -
             waits_until = run_moved.waits_until,
             state = if(run_moved.node is null, 'ended', 'active'),
             end_reason = if(run_moved.node is null, 'finished', null),
-            ended_at = if(run_moved.node is null, $as_of, null),
+            ended_at = if(run_moved.node is null, run_moved.reached_at, null),
         from run_moved
         where
             scenario_runs.lead_id = run_moved.lead_id
             and scenario_runs.scenario = run_moved.scenario
             and scenario_runs.occurrence = run_moved.occurrence
-        """,
-        {"as_of": values["as_of"]},
+        """
     )
 
 
@@ -96,7 +95,7 @@ def _make_business_days(connection: duckdb.DuckDBPyConnection, rules: RuleSet, v
         "select coalesce(min(reached_at), $1) from scenario_runs where state = 'active'", [as_of]
     ).fetchall()
     zone = ZoneInfo(str(values["timezone"]))
-    first, last = since.astimezone(zone).date() - timedelta(days=15), as_of.astimezone(zone).date() + _FARTHEST
+    first, last = since.astimezone(zone).date() - _FARTHEST, as_of.astimezone(zone).date() + _FARTHEST
     days = [
         {"day": day, "number": number}
         for number, day in enumerate(open_days(rules.delivery, _WORKING, first, last), start=1)

@@ -17,6 +17,8 @@ from warehouse.openings import make_openings
 from warehouse.scenario_runs import find_leaving, move_runs
 from warehouse.statements import bound, query
 
+MOST_ROUNDS = 20
+"""How many occurrences of a step one run starts for a lead at most; the next run starts the next."""
 MAILS_AT_A_TIME = 200_000
 """Mails decided on together: what a statement holds in memory grows with them."""
 _PART_TO_DECIDE = """
@@ -105,8 +107,9 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
     }
 
     statement, given = bound("enrol", values)
-    while count_of(connection.execute(f"insert into enrolments by name {statement}", given)):
-        if all(step.re_entry is None for step in rules.steps):
+    for _ in range(MOST_ROUNDS):
+        started = count_of(connection.execute(f"insert into enrolments by name {statement}", given))
+        if not started or all(step.re_entry is None for step in rules.steps):
             break  # else what happened since may start another occurrence
     enrol_newsletters(connection, rules, values)
     move_runs(connection, rules, values)

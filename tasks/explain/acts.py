@@ -39,6 +39,7 @@ _ENDS = {
     "segment": "セグメントから外れた",
     "merged": "同じ人の別の記録で進んでいる",
     "step_removed": "ルールの変更で、いた場所がなくなった",
+    "unknown_lead": "リードの記録が見つからない",
 }
 """What ends a run through a scenario."""
 _STATES = {
@@ -107,7 +108,7 @@ def _run(page: Page, run: ScenarioRun, wording: Wording) -> str:
     if run.node is None:
         return f"{told}始まったところ"
     mail, _, behind = run.node.partition("+")
-    label = wording.step(run.scenario, mail) if mail != "start" else ""
+    label = wording.step(run.scenario, mail) if mail != "^" else ""
     place = f"「{label}」の{'後' if behind else 'メール'}" if label else "最初のメールの前"
     until = f"、{page.stamp(run.waits_until)} まで待つ" if run.waits_until is not None else ""
     return f"{told}いま{place}{until}"

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from rules.calendars import issues_between, parse_calendar
+from rules.calendars import Gone, issues_between, parse_calendar
 from rules.models import Issue, Newsletter
 from rules.timing import NotUnderstoodError
 
@@ -25,8 +25,12 @@ def newsletter(every: str, *issues: str, **changes: object) -> Newsletter:
 
 def due(asked: Newsletter, days: int = 130, zone: ZoneInfo = TOKYO, **instants: datetime) -> list[datetime]:
     since = instants.get("known_since", datetime(2027, 11, 1, tzinfo=zone))
-    found = issues_between(asked, since, since, datetime(2027, 12, 1, tzinfo=zone) + timedelta(days=days), zone)
-    return [when for *_, when in found]
+    found = issues_between(asked, since, [], since, datetime(2027, 12, 1, tzinfo=zone) + timedelta(days=days), zone)
+    return [one.due_at for one in found]
+
+
+def told(asked: Newsletter, since: datetime, until: datetime, gone: tuple[Gone, ...] = ()) -> list[tuple[str, int]]:
+    return [(one.issue, one.occurrence) for one in issues_between(asked, since, gone, since, until, TOKYO)]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +44,7 @@ def due(asked: Newsletter, days: int = 130, zone: ZoneInfo = TOKYO, **instants: 
         ("monthly 2nd tuesday 10:00", ["12-14", "01-11", "02-08", "03-14"]),
         ("毎月第5水曜10:00", ["12-29", "03-29"]),
         ("毎月30日10:00", ["12-30", "01-30", "02-29", "03-30"]),
-        ("毎月末日10:00", ["12-31", "01-31", "02-29", "03-31"]),
+        ("毎月末日10時00分", ["12-31", "01-31", "02-29", "03-31"]),
         ("monthly 15th 10:00", ["12-15", "01-15", "02-15", "03-15"]),
     ],
 )
@@ -59,21 +63,33 @@ def test_the_clock_is_the_business_clock_across_a_change_of_it() -> None:
 def test_issues_go_in_turn_and_again_where_they_repeat() -> None:
     since, until = datetime(2027, 11, 1, tzinfo=TOKYO), datetime(2028, 1, 5, tzinfo=TOKYO)
     asked = newsletter("毎週火曜10:00", "a", "b")
-    assert [found[:2] for found in issues_between(asked, since, since, until, TOKYO)] == [
-        ("a", 1), ("b", 1), ("a", 2), ("b", 2), ("a", 3),
-    ]  # fmt: skip
+    assert told(asked, since, until) == [("a", 1), ("b", 1), ("a", 2), ("b", 2), ("a", 3)]
     once = asked.model_copy(update={"repeats": False})
-    assert [found[:2] for found in issues_between(once, since, since, until, TOKYO)] == [("a", 1), ("b", 1)]
+    assert told(once, since, until) == [("a", 1), ("b", 1)]
 
 
 def test_what_was_due_before_anybody_knew_it_does_not_go() -> None:
     asked = newsletter("毎週火曜10:00", "a", "b")
     known = datetime(2027, 12, 7, 12, tzinfo=TOKYO)
-    assert next(issues_between(asked, known, known, known + timedelta(days=8), TOKYO))[:2] == ("b", 1)
-    unstarted = asked.model_copy(update={"starts_on": None})
-    assert next(issues_between(unstarted, known, known, known + timedelta(days=8), TOKYO))[:2] == ("a", 1)
+    week = known + timedelta(days=8)
+    assert told(asked, known, week) == [("a", 1)]
+    assert told(asked.model_copy(update={"starts_on": None}), known, week) == [("a", 1)]
     dated = newsletter("毎週火曜10:00", issues=(Issue(id="x", at=datetime(2027, 12, 7, 11)),))
-    assert list(issues_between(dated, known, known, known + timedelta(days=8), TOKYO)) == []
+    assert told(dated, known, week) == []
+    assert told(dated, known - timedelta(days=1), week) == [("x", 1)]
+
+
+def test_an_edit_of_the_issues_or_the_calendar_skips_none() -> None:
+    def day(number: int) -> datetime:
+        return datetime(2027, 12, number, 10, tzinfo=TOKYO)
+
+    gone = (Gone("a", 1, day(7)), Gone("b", 1, day(14)))
+    now, next_week = day(14) + timedelta(hours=1), day(21) + timedelta(hours=1)
+    assert told(newsletter("毎週火曜10:00", "b", "c", repeats=False), now, next_week, gone) == [("c", 1)]
+    assert told(newsletter("毎週火曜10:00", "x", "a", "b"), now, next_week, gone) == [("x", 1)]
+    assert told(newsletter("毎週火曜10:00", "a", "b", repeats=False), now, next_week, gone) == []
+    fortnight = newsletter("隔週火曜10:00", "a", "b", "c", starts_on=None)
+    assert told(fortnight, now, day(28) + timedelta(hours=1), gone) == [("c", 1)]
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,17 @@ def test_an_issue_goes_once_to_those_in_the_segment_then(world: World) -> None:
     assert {mail["subject"] for mail in world.accepted()[1:]} == {"第二号"}
 
 
+def test_a_newsletter_that_was_prepared_switched_off_begins_with_its_first_issue(world: World) -> None:
+    lead(world, "cold", MONDAY - DAY)
+    off = rules(world, "scenarios: []\n", newsletters=NEWS + "    is_enabled: false\n")
+    world.send(off, MONDAY)
+    assert world.send(off, TUESDAY + timedelta(hours=1)) == {}
+    on = rules(world, "scenarios: []\n", newsletters=NEWS)
+    world.send(on, TUESDAY + DAY)
+    assert world.send(on, TUESDAY + 7 * DAY) == {"sent": 1}
+    assert [mail["subject"] for mail in world.accepted()] == ["第一号"]
+
+
 def test_an_issue_that_nobody_sent_for_days_is_recorded_as_too_late(world: World) -> None:
     lead(world, "cold", MONDAY - DAY)
     asked = rules(world, "scenarios: []\n", newsletters=NEWS)

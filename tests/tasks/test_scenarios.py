@@ -13,6 +13,7 @@ import pytest
 from rules.loader import check_rules, load_rules
 from rules.models import RuleSet
 from tasks.explain.text import to_text
+from tasks.send import plan_sends
 from tests.company import REPOSITORY
 from tests.facts import add_consent, add_event, add_lead
 from tests.world import World, stand_in
@@ -129,7 +130,7 @@ WAITS = {
     "水曜10:00": datetime(2026, 4, 8, 10, tzinfo=TOKYO),
     "月曜8:30": datetime(2026, 4, 13, 8, 30, tzinfo=TOKYO),
     "18:00": datetime(2026, 4, 6, 18, tzinfo=TOKYO),
-    "次の8時": datetime(2026, 4, 7, 8, tzinfo=TOKYO),
+    "次の8時00分": datetime(2026, 4, 7, 8, tzinfo=TOKYO),
     "tuesday": datetime(2026, 4, 7, tzinfo=TOKYO),
 }
 
@@ -448,3 +449,106 @@ def test_explain_tells_where_a_lead_stands_and_why_a_mail_of_a_scenario_did_not_
     world.send(asked, START + 2 * DAY)
     assert "に終了(目標を達成した)" in told(EMAIL)
     assert "シナリオ「事例シナリオ」: いま「first」の後" in told(EMAIL, START + timedelta(hours=2))
+
+
+def test_who_stays_in_a_segment_does_not_come_into_it_again(world: World) -> None:
+    text = """
+scenarios:
+  - id: cases
+    label: ウォーム
+    segment: warm_leads
+    with_members: true
+    re_entry: 毎回
+    steps: [{mail: first, template: plain, subject: 一通目}]
+"""
+    lead(world, when=START - 10 * DAY)
+    for number in range(3):
+        did(world, "document_download", START - 20 * DAY + timedelta(minutes=number), asset=f"a{number}")
+    asked = rules(world, text)
+    assert world.send(asked, ACTIVE - timedelta(hours=1)) == {}  # before the rule set acts
+    for hours in (0, 1, 2, 3):
+        world.send(asked, START + timedelta(hours=hours))
+    assert names(world) == ["first.1"]
+    assert len(runs(world)) == 1
+
+
+def test_a_lead_without_consent_is_told_so(world: World) -> None:
+    asked = one(world, wait="1日")
+    world.facts(lambda connection: add_lead(connection, EMAIL, START - DAY, title="課長", industry="小売業"))
+    lead(world, "b@example.com")
+    for email in (EMAIL, "b@example.com"):
+        did(world, "document_download", START, email=email, asset="guide")
+    assert world.send(asked, START) == {"sent": 1, "no_consent": 1}
+    world.send(asked, START + timedelta(hours=1))
+    assert sorted(str(reason) for *_, reason in runs(world)) == ["None", "consent"]
+
+
+def test_a_scenario_that_is_switched_off_stands_still_and_goes_on(world: World) -> None:
+    lead(world)
+    did(world, "document_download", START, asset="guide")
+    delivery = "windows:\n  - {id: noon, label: 昼, opens: '12:00', closes: '13:00'}\ndefault_window: noon\n"
+    waiting = rules(world, ONE.format(wait="1日", head="re_entry: never"), delivery=delivery)
+    assert world.send(waiting, START) == {"quiet_hours": 1}
+    off = one(world, wait="1日", head="re_entry: never\n    is_enabled: false")
+    assert world.send(off, START + timedelta(hours=3)) == {"paused": 1}
+    assert world.send(one(world, wait="1日"), START + timedelta(hours=3, minutes=30)) == {"sent": 1}
+    assert names(world) == ["first.1"]
+
+
+def test_the_wait_begins_when_the_mail_has_gone(world: World) -> None:
+    asked = one(world, wait="2日")
+    lead(world)
+    did(world, "document_download", START, asset="guide")
+    world.clock(START)
+    for days in (0, 1):  # nobody delivers
+        world.recompute(asked, START + days * DAY)
+        plan_sends(world.settings, asked, START + days * DAY)
+    assert runs(world) == [(1, "first", "active", None)]
+    world.send(asked, START + 2 * DAY)
+    world.send(asked, START + 3 * DAY)
+    assert world.ledger("select waits_until from scenario_runs") == [(START + 4 * DAY,)]
+
+
+def test_a_branch_is_judged_as_of_when_the_wait_was_over(world: World) -> None:
+    asked = rules(
+        world,
+        ONE.format(wait="1日", head="re_entry: never").replace(
+            "      - {mail: second, template: plain, subject: 二通目}",
+            "      - branch:\n"
+            "          - {when: {did: 事例集DL}, steps: [{mail: did_it, template: plain, subject: した}]}\n"
+            "          - {steps: [{mail: other, template: plain, subject: 他}]}",
+        ),
+    )
+    lead(world)
+    did(world, "document_download", START, asset="guide")
+    world.send(asked, START)
+    world.send(asked, START + timedelta(hours=1))
+    did(world, "document_download", START + 1.5 * DAY, asset="case-study")
+    world.send(asked, START + 1.6 * DAY)
+    assert names(world) == ["first.1", "other.1"]
+
+
+def test_business_days_pass_over_a_long_closure(world: World) -> None:
+    delivery = "closed: [{on: '2026-04-07', until: '2026-05-20'}]\n"
+    asked = rules(world, ONE.format(wait="1営業日", head="re_entry: never"), delivery=delivery)
+    lead(world)
+    did(world, "document_download", START, asset="guide")
+    world.send(asked, START)
+    world.send(asked, START + timedelta(hours=1))
+    assert world.ledger("select waits_until from scenario_runs") == [(datetime(2026, 5, 21, 9, tzinfo=TOKYO),)]
+
+
+def test_a_capped_mail_keeps_its_longer_deadline_through_the_night(world: World) -> None:
+    delivery = (
+        "windows:\n  - {id: day, label: 昼, opens: '09:00', closes: '18:00'}\ndefault_window: day\n"
+        "caps:\n  - {id: week, label: 週1通, mails: 1, within_days: 7}\n"
+    )
+    asked = rules(world, ONE.format(wait="1日", head="re_entry: never"), delivery=delivery)
+    lead(world)
+    did(world, "document_download", START, asset="guide")
+    assert world.send(asked, START) == {"sent": 1}
+    world.send(asked, START + timedelta(hours=1))
+    assert world.send(asked, START + 1.1 * DAY) == {"frequency_cap": 1}
+    assert world.send(asked, START + 1.6 * DAY) == {"quiet_hours": 1}
+    assert world.send(asked, START + 6.2 * DAY) == {"frequency_cap": 1}
+    assert world.send(asked, START + 7.1 * DAY) == {"sent": 1}

@@ -105,7 +105,7 @@ select
         when sends.category = 'marketing' and batch.refusal is not null then batch.refusal
         when sends.category = 'marketing' and leads.lead_id in (from held_out) then 'holdout'
         when rule_steps.stage is not null and rule_steps.stage != coalesce(leads.stage, '') then 'exited'
-        when leaving.reason is not null then 'exited'
+        when leaving.reason != 'consent' then 'exited'
         when rule_steps.asks_segment and sends.send_id not in (select send_id from in_segment) then 'exited'
     end as stop_reason,
     leads as lead,

@@ -1,6 +1,7 @@
 -- One row per due enrolment without a final decision: whether its mail goes out, or the one reason why not.
 -- key: lead_id, scenario, step, occurrence
--- from: deciding, leaving, tests_now, lead_variants, rule_variants, enrolments, send_decisions, sends, pauses,
+-- from: deciding, leaving, tests_now, lead_variants, rule_variants, rule_scenarios, enrolments, send_decisions,
+--       send_decision_changes, sends, pauses,
 --       holdout, lead_aliases, leads, lead_attributes, rule_steps, segment_members, window_openings, known_zones,
 --       mail_caps
 -- A mail whose window is closed, or whose lead has had enough mails, waits: it is judged again by every run.
@@ -29,17 +30,25 @@ current_enrolments as (
         rule_steps.priority,
         rule_steps.is_enabled,
         rule_steps.asks_segment,
+        rule_scenarios.is_enabled = false as is_switched_off,
+        send_decisions.send_id,
         send_decisions.decision as earlier_decision,
         coalesce(send_decisions.is_final, false) as is_decided,
         coalesce(send_decisions.decision = 'sent', false) as is_sent,
         row_number() over (
             partition by aliases.lead_id, enrolments.scenario, enrolments.step, enrolments.occurrence
-            order by coalesce(send_decisions.is_final, false) desc, enrolments.triggered_at, enrolments.lead_id
+            -- one that was decided against says nothing of the others
+            order by
+                coalesce(send_decisions.is_final and send_decisions.decision = 'sent', false) desc,
+                coalesce(send_decisions.is_final, false),
+                enrolments.triggered_at,
+                enrolments.lead_id
         ) = 1 as is_first_of_lead,
     from enrolments
     left join warehouse.lead_aliases as aliases on enrolments.lead_id = aliases.alias_lead_id
     left join warehouse.rule_steps
         on enrolments.scenario = rule_steps.scenario and enrolments.step = rule_steps.step
+    left join warehouse.rule_scenarios on enrolments.scenario = rule_scenarios.scenario
     left join tests_now on enrolments.scenario = tests_now.scenario and enrolments.step = tests_now.step
     left join lead_variants
         on
@@ -119,6 +128,17 @@ opened as (
     group by due.lead_id, due.scenario, due.step, due.occurrence
 ),
 
+waited as (
+    -- what a mail has ever waited for
+    select
+        send_id,
+        bool_or(decision = 'frequency_cap') as has_waited_for_room,
+        bool_or(decision = 'awaiting_winner') as has_waited_for_winner,
+    from send_decision_changes
+    where send_id in (select due.send_id from due)
+    group by send_id
+),
+
 waits as (
     select
         due.lead_id,
@@ -137,12 +157,16 @@ waits as (
                 )
         end
         + case
-            when due.earlier_decision = 'frequency_cap'
+            when waited.has_waited_for_room
                 then to_microseconds(coalesce((select max(window_us) from mail_caps), 0))
-            when due.earlier_decision = 'awaiting_winner' then to_microseconds(due.test_longest_us)
+            else interval 0 second
+        end
+        + case
+            when waited.has_waited_for_winner then coalesce(to_microseconds(due.test_longest_us), interval 30 days)
             else interval 0 second
         end as expires_at,
     from due
+    left join waited on due.send_id = waited.send_id
     left join opened using (lead_id, scenario, step, occurrence)
 ),
 
@@ -156,7 +180,7 @@ judged as (
             when not due.is_first_of_lead then 'duplicate_address'
             when waits.expires_at < $as_of then 'expired'
             when due.stage is not null and due.stage != coalesce(due.current_stage, '') then 'exited'
-            when leaving.reason is not null then 'exited'
+            when leaving.reason != 'consent' then 'exited'
             when due.asks_segment and not exists (
                 select 1
                 from warehouse.segment_members
@@ -168,6 +192,7 @@ judged as (
             when due.email is null then 'no_address'
             when due.is_suppressed then 'suppressed'
             when due.category = 'marketing' and due.refusal is not null then due.refusal
+            when leaving.reason is not null then 'exited'
             when exists (
                 select 1
                 from sends
@@ -179,6 +204,7 @@ judged as (
             ) then 'duplicate_address'
             when due.category = 'marketing' and held_out.lead_id is not null then 'holdout'
             when exists (select 1 from pauses where pauses.scenario in ('*', due.scenario)) then 'paused'
+            when due.is_switched_off then 'paused'
             when due.test is not null and due.variant is null then 'awaiting_winner'
             when waits.is_open then null
             when opening_days.zone is null then 'holiday'

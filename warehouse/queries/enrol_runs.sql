@@ -21,7 +21,7 @@ inner join warehouse.rule_nodes as nodes on runs.scenario = nodes.scenario and r
 left join (
     select distinct lead_id, scenario, occurrence
     from enrolments
-    where entered_at is not null
+    where entered_at is not null and lead_id in (select lead_id from scenario_runs where state = 'active')
 ) as earlier
     on
         runs.lead_id = earlier.lead_id

@@ -22,7 +22,7 @@ with counted as (
 ),
 
 entries as (
-    select lead_id, scenario, trigger_event_id, entered_at, re_entry_us
+    select lead_id, scenario, trigger_event_id, entered_at, entered_at as began_at, re_entry_us
     from counted
     where
         (nth = entry_count or (re_entry_us is not null and nth % entry_count = 0))
@@ -50,6 +50,7 @@ entries as (
             when rule_scenarios.with_members then $as_of
             else segment_members.entered_at
         end as entered_at,
+        segment_members.entered_at as began_at,
         rule_scenarios.re_entry_us,
     from warehouse.segment_members
     inner join warehouse.rule_scenarios on segment_members.segment = rule_scenarios.segment
@@ -57,6 +58,7 @@ entries as (
         rule_scenarios.is_enabled
         and rule_scenarios.behaviour is null
         and segment_members.left_at is null
+        and $as_of >= $active_from
         and (
             rule_scenarios.with_members
             or (
@@ -77,6 +79,7 @@ past as (
         bool_or(scenario_runs.state = 'active') as is_active,
     from scenario_runs
     inner join warehouse.lead_aliases on scenario_runs.lead_id = lead_aliases.alias_lead_id
+    where lead_aliases.lead_id in (select lead_id from entries)
     group by lead_aliases.lead_id, scenario_runs.scenario
 )
 
@@ -100,7 +103,8 @@ where
     past.lead_id is null
     or (
         not past.is_active
-        and entries.entered_at > past.ended_at
+        -- whoever has stayed in the segment has not come into it again
+        and entries.began_at > past.ended_at
         and entries.entered_at >= past.entered_at + to_microseconds(entries.re_entry_us)
     )
 qualify

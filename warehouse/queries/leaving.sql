@@ -1,7 +1,7 @@
 -- One row per asked run or mail that something ends early: what does.
 -- key: lead_id, scenario, step, occurrence
 -- from: asked_enrolments, lead_aliases, rule_exits, rule_scenarios, leads, deals, lead_behaviours, segment_members,
---       scenario_runs
+--       scenario_runs, send_decisions
 -- A run is asked with no step. What ends a run ends the mails it has come to as well; a mail of the sheet has reasons
 -- of its own.
 with asked as (
@@ -32,7 +32,8 @@ found as (
             where
                 lead_behaviours.lead_id = asked.current_lead_id
                 and lead_behaviours.behaviour = asked.behaviour
-                and lead_behaviours.is_counted
+                -- once is enough, also where it gives no points again
+                and not lead_behaviours.is_machine
                 and lead_behaviours.occurred_at > asked.since_at
         )
     union all
@@ -50,6 +51,16 @@ found as (
         or (
             asked.kind = 'consent'
             and (leads.is_suppressed or leads.step_refusal is not null)
+            -- who never had it comes to a first mail, which says so
+            and exists (
+                select 1
+                from send_decisions
+                where
+                    send_decisions.lead_id = asked.lead_id
+                    and send_decisions.scenario = asked.scenario
+                    and send_decisions.occurrence = asked.occurrence
+                    and send_decisions.is_final
+            )
         )
     union all
     select asked.*
@@ -82,7 +93,10 @@ select
     step,
     occurrence,
     arg_min(
-        kind, list_position(['goal', 'deal', 'hot', 'consent', 'segment', 'merged', 'step_removed'], kind)
+        kind,
+        list_position(
+            ['goal', 'deal', 'hot', 'segment', 'merged', 'step_removed', 'unknown_lead', 'consent'], kind
+        )
     ) as reason,
 from reasons
 group by lead_id, scenario, step, occurrence

@@ -1,9 +1,9 @@
 -- One row per run that can leave its place: where it goes, since when it stands there, and until when it waits.
 -- key: lead_id, scenario, occurrence
--- from: scenario_runs, rule_scenarios, rule_nodes, rule_arms, send_decisions, lead_aliases, lead_attributes,
+-- from: scenario_runs, rule_scenarios, rule_nodes, rule_arms, send_decisions, sends, lead_aliases, lead_attributes,
 --       lead_behaviours, segment_members, known_zones, business_days
--- A wait is over when its time has come, a mail when it was decided on for good. The next wait counts from then, and
--- from when a wait was over and not from the run that saw it.
+-- A wait is over when its time has come, a mail when it has gone or was decided against for good. The next wait counts
+-- from then, and a branch is judged as of then, not as of the run that saw it.
 with standing as (
     select
         runs.lead_id,
@@ -16,7 +16,9 @@ with standing as (
         if(runs.node is null, rule_scenarios.first_node, nodes.next_node) as next_node,
         case nodes.kind
             when 'wait' then runs.waits_until
-            when 'mail' then decisions.decided_at
+            -- a mail that was moved in the rules may have been decided on before the run came to it again
+            when 'mail'
+                then greatest(coalesce(sends.sent_at, sends.state_changed_at, decisions.decided_at), runs.reached_at)
             else runs.reached_at
         end as left_at,
     from scenario_runs as runs
@@ -30,6 +32,7 @@ with standing as (
             and runs.node = decisions.step
             and runs.occurrence = decisions.occurrence
             and decisions.is_final
+    left join sends on decisions.send_id = sends.send_id
     where
         runs.state = 'active'
         and rule_scenarios.is_enabled
@@ -37,7 +40,12 @@ with standing as (
             runs.node is null
             or nodes.kind = 'branch'
             or (nodes.kind = 'wait' and runs.waits_until <= $as_of)
-            or (nodes.kind = 'mail' and decisions.decided_at is not null)
+            or (
+                nodes.kind = 'mail'
+                and decisions.decided_at is not null
+                -- the next wait begins when the mail has gone
+                and coalesce(sends.state not in ('planned', 'claimed', 'sending'), true)
+            )
         )
 ),
 
@@ -48,6 +56,7 @@ asked as (
         standing.occurrence,
         standing.current_lead_id,
         standing.entered_at,
+        standing.left_at,
         arms.position,
         arms.segment,
         arms.behaviour,
@@ -74,7 +83,8 @@ taken as (
                 where
                     segment_members.segment = asked.segment
                     and segment_members.lead_id = asked.current_lead_id
-                    and segment_members.left_at is null
+                    and segment_members.entered_at <= asked.left_at
+                    and (segment_members.left_at is null or segment_members.left_at > asked.left_at)
             )
         )
         and (
@@ -87,6 +97,7 @@ taken as (
                     and lead_behaviours.behaviour = asked.behaviour
                     and lead_behaviours.is_counted
                     and lead_behaviours.occurred_at > asked.entered_at
+                    and lead_behaviours.occurred_at <= asked.left_at
             ) >= at_least
         )
     group by lead_id, scenario, occurrence
@@ -120,7 +131,7 @@ placed as (
             when nodes.weekday is null then moved.local_at::date
             else moved.local_at::date + ((nodes.weekday - isodow(moved.local_at) + 7) % 7)::integer
         end as meant_day,
-        last_open.number as open_days_before,
+        coalesce(last_open.number, 0) as open_days_before,
     from moved
     left join warehouse.rule_nodes as nodes on moved.scenario = nodes.scenario and moved.node = nodes.node
     asof left join business_days as last_open on moved.local_at::date >= last_open.day
@@ -136,7 +147,13 @@ select
         when not placed.is_wait or placed.node is null then null
         when placed.delay_us is not null then placed.reached_at + to_microseconds(placed.delay_us)
         when placed.business_days is not null
-            then timezone(placed.zone, due_day.day + (placed.local_at - date_trunc('day', placed.local_at)))
+            then
+                timezone(
+                    placed.zone,
+                    -- days farther ahead than the calendar goes are days like others
+                    coalesce(due_day.day, placed.local_at::date + placed.business_days)
+                    + (placed.local_at - date_trunc('day', placed.local_at))
+                )
         when placed.at_us is null and placed.meant_day = placed.local_at::date then placed.reached_at
         when placed.meant_day + to_microseconds(coalesce(placed.at_us, 0)) >= placed.local_at
             then timezone(placed.zone, placed.meant_day + to_microseconds(coalesce(placed.at_us, 0)))

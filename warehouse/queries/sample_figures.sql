@@ -21,6 +21,7 @@ mails as (
         arms.variant,
         arms.lead_id,
         sends.send_id,
+        sends.sent_at,
         outcomes.delivered_at,
         -- a click proves an open that no picture told of
         least(outcomes.opened_at, outcomes.clicked_at) as opened_at,
@@ -59,5 +60,6 @@ select
                 and lead_behaviours.occurred_at < mails.delivered_at + rule_set.conversion_window
         )
     ) as converted,
+    min(mails.sent_at) as begun_at,
 from mails
 group by mails.test, mails.variant

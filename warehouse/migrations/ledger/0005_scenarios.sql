@@ -60,3 +60,12 @@ create table variant_assignments (
 );
 comment on table variant_assignments is 'Which variant a lead gets; told once.';
 comment on column variant_assignments.is_sample is 'Of the sample that is compared; the others get what won.';
+
+create table newsletter_issues (
+    newsletter varchar not null,
+    issue varchar not null,
+    occurrence integer not null,
+    due_at timestamptz not null,
+    primary key (newsletter, issue, occurrence)
+);
+comment on table newsletter_issues is 'One issue of a newsletter that went, or would have: when it was due.';
