@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -74,9 +75,8 @@ class Mailbox:
         self.events = Journal(home / "sandbox" / "events.jsonl")
         self.told = Told(self.events.path)
         self.mails: list[Mail] = []
-        # Message ids must not come again after a restart, so the count goes on where the file ends.
-        path = self.accepted.path
-        self._count = path.read_bytes().count(b"\n") if path.exists() else 0
+        # Message ids must not come again after a restart, so each send's count goes on where the file ends.
+        self._times = Counter(str(row.get("send_id")) for row in self.accepted.rows())
 
     def accept(self, body: Mapping[str, Any], now: datetime, *, is_dropped_later: bool = False) -> str:
         """Accepts a checked mail/send body: witness first, then the events, then memory.
@@ -90,7 +90,12 @@ class Mailbox:
             The message id that the answer carries.
         """
         content = {part["type"]: part["value"] for part in body.get("content") or []}
-        message_id = hashlib.sha256(f"{self._count}:{iso(now)}".encode()).hexdigest()[:22]
+        # of what is in it and not of the order in which requests come, which no two runs have alike
+        named = sorted(
+            str(_merged(body, one, "custom_args").get("nurture_send_id")) for one in body["personalizations"]
+        )
+        key = f"{','.join(named)}:{self._times[named[0]]}:{iso(now)}"
+        message_id = hashlib.sha256(key.encode()).hexdigest()[:22]
         mails: list[Mail] = []
         for envelope in body["personalizations"]:
             custom_args = _merged(body, envelope, "custom_args")
@@ -118,7 +123,7 @@ class Mailbox:
                 )
         self.accepted.append(_witness(mail) for mail in mails)
         self.events.append(event for mail in mails for event in delivery_events(mail))
-        self._count += len(mails)
+        self._times.update(str(mail.send_id) for mail in mails)
         self.mails.extend(mails)
         return message_id
 

@@ -305,13 +305,15 @@ def note_what_it_left(made: SmallCompany) -> None:
     ):
         LEFT["nothing"] += 1
         return
-    riding = [send_id for (send_id,) in rows(made, "select send_id from sends where state = 'sending'")]
+    under_way = "select attempt_id from attempts where outcome = 'sending'"
+    claimed = f"select send_id from sends where state = 'claimed' and attempt_id in ({under_way})"
+    riding = [send_id for (send_id,) in rows(made, claimed)]
     taken = set(accepted(made))
     if riding:
         LEFT["requests that were taken" if taken & set(riding) else "requests that were not taken"] += 1
     elif not rows(made, "select 1 from sends limit 1"):
         LEFT["nothing decided"] += 1
-    elif rows(made, "select 1 from sends where state = 'planned' limit 1"):
+    elif rows(made, "select 1 from sends where state in ('planned', 'claimed') limit 1"):
         LEFT["some mails recorded" if taken else "mails decided"] += 1
     else:
         LEFT["all recorded"] += 1

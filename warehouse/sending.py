@@ -171,6 +171,7 @@ def _decide(connection: duckdb.DuckDBPyConnection, values: Mapping[str, object])
             $as_of, null, null, null, $as_of, $version, expires_at, kind
         from decided
         where decision = 'sent'
+        order by send_id
         """,
         recorded,
     )
