@@ -21,14 +21,6 @@ MOST_ROUNDS = 20
 """How many occurrences of a step one run starts for a lead at most; the next run starts the next."""
 MAILS_AT_A_TIME = 200_000
 """Mails decided on together: what a statement holds in memory grows with them."""
-_PART_TO_DECIDE = """
-create or replace temp table deciding as
-select undecided.*
-from undecided
-left join warehouse.lead_aliases as aliases on undecided.lead_id = aliases.alias_lead_id
-where hash(coalesce(aliases.lead_id, undecided.lead_id)) % $parts = $part
-"""
-"""A lead's mails are decided on together, by whatever name it has."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +119,10 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
     parts = mails // MAILS_AT_A_TIME + 1
     counts: Counter[str] = Counter()
     for part in range(parts):
-        connection.execute(_PART_TO_DECIDE, {"part": part, "parts": parts})
+        connection.execute(
+            "create or replace temp table deciding as from undecided where together % $parts = $part",
+            {"part": part, "parts": parts},
+        )
         counts.update(_decide(connection, values))
     return dict(counts)
 
