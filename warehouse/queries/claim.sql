@@ -3,8 +3,19 @@
 -- from: page, leaving, sends, holdout, lead_aliases, leads, rule_steps, segment_members, fresh_blocks
 -- A send may have waited since it was decided: stage, segment and step are looked at again. Suppression stands here
 -- again because facts may have come in since. What the last recompute saw is in leads; what came in at its instant or
--- later is in fresh_blocks, and holds for the whole lead and for the address.
-with held_out as (
+-- later is in fresh_blocks, and holds for the whole lead and for the address. The mail is rendered from the present
+-- rules: where these name another category or kind than was planned, whatever keeps a mail of either back keeps it.
+with present as (
+    select
+        page.* replace (
+            if(rule_steps.category = 'marketing', 'marketing', page.category) as category
+        ),
+        rule_steps.kind as present_kind,
+    from page
+    left join warehouse.rule_steps on page.scenario = rule_steps.scenario and page.step = rule_steps.step
+),
+
+held_out as (
     select aliases.lead_id
     from holdout
     inner join warehouse.lead_aliases as aliases on holdout.lead_id = aliases.alias_lead_id
@@ -19,12 +30,16 @@ batch as (
         page.step,
         page.occurrence,
         page.kind,
+        page.present_kind,
         page.category,
         page.email,
         page.lead_id as planned_lead_id,
         aliases.lead_id,
-        refusal_of(page.kind, leads.newsletter_refusal, leads.step_refusal, leads.trigger_refusal) as refusal,
-    from page
+        coalesce(
+            refusal_of(page.kind, leads.newsletter_refusal, leads.step_refusal, leads.trigger_refusal),
+            refusal_of(page.present_kind, leads.newsletter_refusal, leads.step_refusal, leads.trigger_refusal)
+        ) as refusal,
+    from present as page
     left join warehouse.lead_aliases as aliases on page.lead_id = aliases.alias_lead_id
     left join warehouse.leads on aliases.lead_id = leads.lead_id
 ),
@@ -33,15 +48,15 @@ freshly_blocked as (
     -- by what came in since, of the address or of the lead
     select send_id, if(bool_or(blocks = 'all'), 'suppressed', 'opted_out') as reason
     from (
-        select batch.send_id, batch.category, batch.kind, fresh_blocks.blocks
+        select batch.send_id, batch.category, batch.kind, batch.present_kind, fresh_blocks.blocks
         from batch
         inner join fresh_blocks on batch.email = fresh_blocks.email
         union all
-        select batch.send_id, batch.category, batch.kind, fresh_blocks.blocks
+        select batch.send_id, batch.category, batch.kind, batch.present_kind, fresh_blocks.blocks
         from batch
         inner join fresh_blocks on batch.lead_id = fresh_blocks.lead_id
     )
-    where blocks = 'all' or (category = 'marketing' and blocks = coalesce(kind, blocks))
+    where blocks = 'all' or (category = 'marketing' and (kind is null or blocks in (kind, present_kind)))
     group by send_id
 ),
 
@@ -109,7 +124,7 @@ select
         when rule_steps.asks_segment and sends.send_id not in (select send_id from in_segment) then 'exited'
     end as stop_reason,
     leads as lead,
-from page as sends
+from present as sends
 left join leaving using (lead_id, scenario, step, occurrence)
 left join warehouse.lead_aliases as aliases on sends.lead_id = aliases.alias_lead_id
 left join warehouse.leads on aliases.lead_id = leads.lead_id
