@@ -385,6 +385,27 @@ def test_many_unknown_sends_are_looked_for_a_part_at_a_time(world: World, monkey
     assert [ask(world, at(1, hours=1)).sends_found for _ in range(3)] == [2, 1, 0]
 
 
+def test_events_that_are_silent_release_nothing_the_logs_were_not_asked_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("taken", "taken-too"):
+        lead(world, name, at(1))
+    world.stand_in.faults.set([Fault("reset_after")])
+    world.send(rules(), at(1))
+    later = lead(world, "later", at(2.5))
+    world.send(rules(), at(2.5))
+    # the webhook lost what became of the first two, and tells of mails sent after their grace period
+    ((send_id,),) = world.ledger(f"select send_id from sends where email = '{later}'")
+    world.facts(lambda connection: add_event(connection, "mail_processed", at(2.5), email=later, send_id=send_id))
+    world.recompute(rules(), at(2.6))
+    monkeypatch.setattr(evidence, "MOST_LOOKUPS", 1)
+    for when in (at(2.6), at(2.7)):
+        assert ask(world, when).sends_found == 1
+        decide(world, when)
+        assert {state for _, state in states(world)} <= {"delivered", "accepted", "unknown"}, "none is released"
+    assert [state for _, state in states(world)] == ["accepted", "delivered", "delivered"]
+
+
 @pytest.fixture
 def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[SmallCompany, Any]]:
     """A company with one lead to be mailed, and its provider."""
