@@ -16,7 +16,7 @@ from (
             min(occurred_at) filter (event_type = 'mail_dropped') as dropped_at,
         from warehouse.events
         where
-            received_at >= $recomputed_at
+            (rowid >= (select derivation.events from warehouse.derivation) or received_at >= $recomputed_at)
             and received_at <= $as_of
             and occurred_at <= $as_of
             and send_id is not null
