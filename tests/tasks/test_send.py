@@ -375,6 +375,28 @@ def test_a_request_that_was_never_taken_is_released_once_silence_means_something
     assert sorted(mail["to"] for mail in world.accepted()) == ["a@example.com", "b@example.com"]
 
 
+def test_a_mail_that_was_given_up_after_its_release_is_what_its_late_events_say(world: World) -> None:
+    head(world, "a@example.com")
+    head(world, "b@example.com")
+    event(world, "document_download", at(1), "a@example.com", asset="guide")
+    world.stand_in.faults.set([Fault("reset_after")])
+    world.send(rules(THANKS), at(1))
+    ((lost,),) = world.ledger("select send_id from sends")
+    event(world, "document_download", at(2.6), "b@example.com", asset="guide")
+    world.send(rules(THANKS), at(2.6))
+    ((seen,),) = world.ledger(f"select send_id from sends where send_id != '{lost}'")
+    event(world, "mail_processed", at(2.6), "b@example.com", send_id=seen)
+    world.recompute(rules(THANKS), at(4.5))
+    plan_sends(world.settings, rules(THANKS), at(4.5))
+    deliver_sends(world.settings, rules(THANKS), at(4.5))
+    gone = f"select state, state_reason from sends where send_id = '{lost}'"
+    assert world.ledger(gone) == [("cancelled", "expired")]
+    event(world, "mail_delivered", at(1, minutes=1), "a@example.com", send_id=lost)
+    plan_sends(world.settings, rules(THANKS), at(4.6))
+    assert world.ledger(gone) == [("delivered", None)]
+    assert len(world.accepted()) == 2
+
+
 def test_an_unreachable_provider_loses_and_doubles_nothing(tmp_path: Path) -> None:
     server = stand_in(tmp_path)
     with server:

@@ -58,7 +58,11 @@ from (
 ) as told
 where
     sends.send_id = told.send_id
-    and sends.state in ('planned', 'claimed', 'sending', 'unknown', 'accepted', 'delivered')
+    and (
+        sends.state in ('planned', 'claimed', 'sending', 'unknown', 'accepted', 'delivered')
+        -- one that rode, was released, and was then given up
+        or (sends.state = 'cancelled' and sends.attempt_id is not null)
+    )
     and sends.state != told.state
     -- a late "processed" does not undo a delivery
     and not (sends.state in ('delivered') and told.state = 'accepted')
