@@ -1,7 +1,7 @@
 -- One row per address or lead that gets no mails of a kind (all: none at all), by what no recompute has seen yet.
 -- key: email, lead_id, blocks
 -- from: suppression_records, consent_records, events, mail_blocks, last_deliveries, rule_unsubscribe_groups,
---       lead_identities, sends, page, derivation
+--       lead_identities, sends, page, derivation, send_addresses
 -- Facts that came in after the recompute, or that it saw ahead of their instant, are read as they are: a pull that
 -- began before it may be committed after it, so the rows it counted tell, beside the instants that they bear. An event
 -- may name the send alone; the ledger knows whom that went to, the facts perhaps not yet. What lifts a block waits for
@@ -26,14 +26,12 @@ with stops as (
             events.rowid >= (select derivation.events from warehouse.derivation)
             or events.received_at >= $recomputed_at
             or (
+                -- the recompute did not know whose it is, nor whether they have come back since
                 events.email is null
                 and not exists (
                     select 1
-                    from warehouse.events as back
-                    where
-                        back.event_type = 'mail_resubscribe'
-                        and back.email = told.email
-                        and back.occurred_at > events.occurred_at
+                    from warehouse.send_addresses
+                    where send_addresses.send_id = events.send_id and send_addresses.email is not null
                 )
             )
         )
