@@ -62,7 +62,7 @@ freshly_blocked as (
 
 of_the_same as (
     -- two leads that were one person all along: sends to the same address, and to any other of the lead's names
-    select batch.send_id, other.send_id as other_id, other.state
+    select batch.send_id, other.send_id as other_id, other.state, other.email
     from batch
     inner join sends as other
         on
@@ -71,7 +71,7 @@ of_the_same as (
             and batch.step = other.step
             and batch.occurrence = other.occurrence
     union all
-    select batch.send_id, other.send_id as other_id, other.state
+    select batch.send_id, other.send_id as other_id, other.state, other.email
     from batch
     inner join warehouse.lead_aliases as names
         on batch.lead_id = names.lead_id and batch.planned_lead_id != names.alias_lead_id
@@ -93,13 +93,13 @@ in_segment as (
 ),
 
 twins as (
-    -- whichever mail went first, or stands first, is the one
+    -- whichever mail went first, or stands first of those that can go, is the one
     select send_id
     from of_the_same
     where
         other_id != send_id
         and state not in ('cancelled', 'rejected')
-        and (state != 'planned' or other_id < send_id)
+        and (state != 'planned' or (other_id < send_id and is_deliverable(email)))
 )
 
 select
@@ -113,6 +113,7 @@ select
     case
         when rule_steps.step is null or not rule_steps.is_enabled then 'step_removed'
         when coalesce(sends.expires_at, sends.due_at + $expires_after) < $as_of then 'expired'
+        when not is_deliverable(sends.email) then 'bad_address'
         when sends.send_id in (select send_id from twins) then 'duplicate_address'
         when leads.lead_id is null then 'unknown_lead'
         when leads.is_suppressed then 'suppressed'
