@@ -28,6 +28,7 @@ from tests.facts import START, add_consent, add_event, add_lead, at
 from tests.rule_sets import DOWNLOAD, rule_set, step
 from tests.world import World, stand_in
 from warehouse.connection import open_ledger
+from warehouse.log_lookups import Taken, unknown_sends
 
 THANKS = step("thanks", DOWNLOAD, segment="everyone")
 
@@ -301,6 +302,28 @@ def test_logs_that_do_not_know_a_send_release_it_only_after_its_grace_and_once_t
     world.send(rules(), at(2.5))
     assert ("lost@example.com", "accepted") in states(world)
     assert [mail["to"] for mail in world.accepted()].count("lost@example.com") == 1
+
+
+def test_the_witnesses_are_the_last_mail_before_a_send_and_the_first_after_its_grace_period(world: World) -> None:
+    with open_ledger(world.settings) as ledger:
+        for hours in (1, 2, 5, 31, 30, 3):
+            ledger.execute(
+                """
+                insert into sends by name
+                select
+                    $id as send_id, $id as lead_id, 'guide' as scenario, 'thanks' as step, 'default' as variant,
+                    1 as occurrence, '' as segment, 'marketing' as category, if($id = '3', 'unknown', 'accepted') as state,
+                    $id || '@example.com' as email, $at as due_at, $at as planned_at, if($id != '3', 'm' || $id, null) as message_id,
+                    if($id != '3', $at, null) as sent_at, $at as state_changed_at, 'v' as rule_set_version
+                """,
+                {"id": str(hours), "at": at(0, hours=hours)},
+            )
+        (found,) = unknown_sends(ledger, at(2), timedelta(hours=25), 9)
+        (early,) = unknown_sends(ledger, at(1), timedelta(hours=25), 9)
+    assert found.is_past_grace
+    assert found.witness_before == Taken("2@example.com", "m2", at(0, hours=2))
+    assert found.witness_after == Taken("30@example.com", "m30", at(0, hours=30))
+    assert (early.is_past_grace, early.witness_before, early.witness_after) == (False, None, None)
 
 
 def test_logs_of_another_account_prove_nothing(world: World, tmp_path: Path) -> None:
