@@ -145,7 +145,7 @@ def build_payload(
 
 
 def is_deliverable(address: str | None) -> bool:
-    """Whether the provider takes an address: ASCII, a dot-atom, and a domain with a dot."""
+    """Whether the provider takes an address: ASCII, a dot-atom, and a domain with a dot. macros.sql asks the same."""
     return address is not None and _ADDRESS.fullmatch(address) is not None
 
 

@@ -70,6 +70,16 @@ case kind
     else step_refusal
 end;
 
+-- whether the mail provider takes an address: ASCII, a dot-atom, and a domain with a dot; tasks/mail.py asks the same
+create or replace temp macro is_deliverable(address) as
+regexp_full_match(
+    address,
+    '[A-Za-z0-9!#$%&''*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&''*+/=?^_`{|}~-]+)*'
+    || '@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+'
+)
+and length(address) <= 254
+and strpos(address, '@') <= 65;
+
 -- a company's id, made of the sign it is known by
 create or replace temp macro account_name(sign) as
 'A' || translate(substr(to_base64(unhex(md5(sign))), 1, 11), '+/', '-_');

@@ -15,7 +15,8 @@ from tasks.send import deliver_sends
 from tests.facts import START, add_consent, add_event, add_lead, at
 from tests.rule_sets import CONSULTATION, DOWNLOAD, rule_set, step
 from tests.world import World, stand_in
-from warehouse.sending import RecentMails
+from warehouse.connection import open_ledger
+from warehouse.sending import RecentMails, recent_mails
 
 THANKS = step("thanks", DOWNLOAD)
 ANSWER = step("answer", CONSULTATION, category="transactional")
@@ -92,6 +93,37 @@ def test_bounces_stop_and_few_mails_say_nothing(world: World) -> None:
         world.send(rules(from_mails=2), at(2))
     assert world.send(rules(from_mails=3), at(2)) == {}
     assert len(world.accepted()) == 3
+
+
+def test_what_names_no_send_counts_for_the_last_mail_to_its_address_and_once(world: World) -> None:
+    asked = rules(from_mails=4, complaint_rate_stops=0.6, bounce_rate_stops=0.9)
+    leads(world, "a", "b", "c", "d", "e")
+    events(world, "document_download", at(1), "a", "b", "c", "d")
+    assert world.send(asked, at(1)) == {"sent": 4}
+    told(world, "mail_delivered", at(1, minutes=5), 4)
+    told(world, "mail_spam_report", at(1, minutes=9), 1)
+    ((known,),) = world.ledger("select email from sends order by send_id limit 1")
+    bare, listed, early, kept = [*sorted({f"{name}@example.com" for name in "abcd"} - {known}), known]
+
+    def add(connection):
+        add_event(connection, "mail_spam_report", at(1, minutes=9), email=bare)
+        add_event(connection, "mail_bounce", at(1, minutes=9), email=bare, type="blocked")
+        add_event(connection, "mail_spam_report", at(0.9), email=early)
+        for number, (email, reason) in enumerate(
+            [(bare, "spam_report"), (listed, "hard_bounce"), (listed, "spam_report"), (kept, "spam_report")]
+        ):
+            connection.execute(
+                "insert into suppression_records values (?, 'sendgrid', null, ?, 'all', ?, ?, ?, null)",
+                [f"told{number}", email, reason, at(1, minutes=10), at(1.5)],
+            )
+
+    world.facts(add)
+    world.recompute(asked, at(2))
+    with open_ledger(world.settings, with_warehouse=True) as ledger:
+        assert recent_mails(ledger, at(2), "Asia/Tokyo", 7) == RecentMails(4, 4, 3, 2, 0, 4)
+    events(world, "document_download", at(2), "e")
+    with pytest.raises(RunError, match=r"3 of 4 mails .* reported as spam \(75.00%\)"):
+        world.send(asked, at(2))
 
 
 def test_a_run_far_larger_than_any_before_asks(world: World) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +80,10 @@ class Asked:
         return [mail["to"][0]["email"] for payload in self.payloads for mail in payload["personalizations"]]
 
 
-def deliver(world: World, asked: RuleSet, client: Asked, told: list[str] | None = None) -> dict[str, int]:
-    run = Delivery(world.settings, asked, at(1), client, (lambda _: None) if told is None else told.append)
+def deliver(
+    world: World, asked: RuleSet, client: Asked, told: list[str] | None = None, when: datetime = at(1)
+) -> dict[str, int]:
+    run = Delivery(world.settings, asked, when, client, (lambda _: None) if told is None else told.append)
     return run.run(is_confirmed=False)
 
 
@@ -140,7 +143,10 @@ def test_a_run_that_dies_leaves_only_what_was_under_way_unknown(world: World, mo
         ("accepted", 1), ("sending", 2),
     ]  # fmt: skip
     after = Asked(accept)
-    assert deliver(world, rules(), after)["accepted"] == 3
+    assert deliver(world, rules(), after, when=at(1.5))["accepted"] == 3
+    assert world.ledger("select sent_at, count(*) from sends where state = 'accepted' group by all order by all") == [
+        (at(1), 2), (at(1.5), 3),
+    ]  # fmt: skip
     assert world.ledger(
         "select count(*) from attempts join attempt_sends using (attempt_id) join sends using (send_id)"
         " where outcome = 'unknown' and state = 'unknown' and list_contains(send_ids, send_id)"

@@ -28,6 +28,7 @@ from tests.facts import START, add_consent, add_event, add_lead, at
 from tests.rule_sets import DOWNLOAD, rule_set, step
 from tests.world import World, stand_in
 from warehouse.connection import open_ledger
+from warehouse.log_lookups import Taken, unknown_sends
 
 THANKS = step("thanks", DOWNLOAD, segment="everyone")
 
@@ -303,6 +304,28 @@ def test_logs_that_do_not_know_a_send_release_it_only_after_its_grace_and_once_t
     assert [mail["to"] for mail in world.accepted()].count("lost@example.com") == 1
 
 
+def test_the_witnesses_are_the_last_mail_before_a_send_and_the_first_after_its_grace_period(world: World) -> None:
+    with open_ledger(world.settings) as ledger:
+        for hours in (1, 2, 5, 31, 30, 3):
+            ledger.execute(
+                """
+                insert into sends by name
+                select
+                    $id as send_id, $id as lead_id, 'guide' as scenario, 'thanks' as step, 'default' as variant,
+                    1 as occurrence, '' as segment, 'marketing' as category, if($id = '3', 'unknown', 'accepted') as state,
+                    $id || '@example.com' as email, $at as due_at, $at as planned_at, if($id != '3', 'm' || $id, null) as message_id,
+                    if($id != '3', $at, null) as sent_at, $at as state_changed_at, 'v' as rule_set_version
+                """,
+                {"id": str(hours), "at": at(0, hours=hours)},
+            )
+        (found,) = unknown_sends(ledger, at(2), timedelta(hours=25), 9)
+        (early,) = unknown_sends(ledger, at(1), timedelta(hours=25), 9)
+    assert found.is_past_grace
+    assert found.witness_before == Taken("2@example.com", "m2", at(0, hours=2))
+    assert found.witness_after == Taken("30@example.com", "m30", at(0, hours=30))
+    assert (early.is_past_grace, early.witness_before, early.witness_after) == (False, None, None)
+
+
 def test_logs_of_another_account_prove_nothing(world: World, tmp_path: Path) -> None:
     silent_world(world)
     with stand_in(tmp_path / "other") as other:
@@ -383,6 +406,27 @@ def test_many_unknown_sends_are_looked_for_a_part_at_a_time(world: World, monkey
     world.stand_in.faults.set([Fault("reset_after")])
     world.send(rules(), at(1))
     assert [ask(world, at(1, hours=1)).sends_found for _ in range(3)] == [2, 1, 0]
+
+
+def test_events_that_are_silent_release_nothing_the_logs_were_not_asked_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("taken", "taken-too"):
+        lead(world, name, at(1))
+    world.stand_in.faults.set([Fault("reset_after")])
+    world.send(rules(), at(1))
+    later = lead(world, "later", at(2.5))
+    world.send(rules(), at(2.5))
+    # the webhook lost what became of the first two, and tells of mails sent after their grace period
+    ((send_id,),) = world.ledger(f"select send_id from sends where email = '{later}'")
+    world.facts(lambda connection: add_event(connection, "mail_processed", at(2.5), email=later, send_id=send_id))
+    world.recompute(rules(), at(2.6))
+    monkeypatch.setattr(evidence, "MOST_LOOKUPS", 1)
+    for when in (at(2.6), at(2.7)):
+        assert ask(world, when).sends_found == 1
+        decide(world, when)
+        assert {state for _, state in states(world)} <= {"delivered", "accepted", "unknown"}, "none is released"
+    assert [state for _, state in states(world)] == ["accepted", "delivered", "delivered"]
 
 
 @pytest.fixture

@@ -132,6 +132,60 @@ def test_what_comes_in_after_the_decision_stops_the_kinds_it_names(world: World)
     ]
 
 
+def test_a_slow_pull_that_ends_after_the_recompute_is_read_whatever_instant_it_bears(world: World) -> None:
+    names = ("event", "consent", "list", "stays")
+    world.facts(lambda connection: [lead(connection, f"{name}@example.com", "marketing") for name in names])
+    world.recompute(rules(STEP), LATE)
+    assert plan_sends(world.settings, rules(STEP), LATE) == {"sent": 4}
+    began = at(1, hours=2)
+
+    def end(connection):
+        add_event(connection, "mail_unsubscribe", began, email="event@example.com")
+        add_consent(connection, "consent@example.com", began, is_granted=False)
+        add_suppression(connection, "list@example.com", began)
+
+    world.facts(end)
+    world.clock(LATE)
+    deliver_sends(world.settings, rules(STEP), LATE)
+    assert [mail["to"] for mail in world.accepted()] == ["stays@example.com"]
+    ((send_id,),) = world.ledger("select send_id from sends where state = 'accepted'")
+    world.facts(lambda connection: add_event(connection, "mail_delivered", began, send_id=send_id))
+    plan_sends(world.settings, rules(STEP), LATE)
+    assert world.ledger("select distinct state, state_reason from sends order by all") == [
+        ("cancelled", "opted_out"),
+        ("delivered", None),
+    ]
+
+
+def test_a_mail_of_another_category_or_kind_by_now_asks_for_the_consent_of_both(world: World) -> None:
+    names = ("consents", "none", "out", "leaves")
+    news = NEWS.model_copy(update={"step": "step"})
+
+    def add(connection):
+        for name in names:
+            lead(connection, f"{name}@example.com", *(() if name == "none" else ("marketing",)))
+        add_event(connection, "mail_unsubscribe", at(1), email="out@example.com", mail_kind="trigger")
+
+    world.facts(add)
+    world.recompute(rules(ANSWER, news), LATE)
+    assert plan_sends(world.settings, rules(ANSWER, news), LATE) == {"sent": 7, "no_consent": 1}
+    changed = rules(ANSWER.model_copy(update={"category": "marketing"}), TRIGGER.model_copy(update={"step": "step"}))
+    world.recompute(changed, LATE)
+    world.facts(
+        lambda connection: add_event(
+            connection, "mail_unsubscribe", LATE, email="leaves@example.com", mail_kind="trigger"
+        )
+    )
+    world.clock(LATE)
+    deliver_sends(world.settings, changed, LATE)
+    assert world.ledger("select step, email, state_reason from sends where state = 'cancelled' order by all") == [
+        ("answer", "none@example.com", "no_consent"),
+        ("step", "leaves@example.com", "opted_out"),
+        ("step", "out@example.com", "opted_out"),
+    ]
+    assert len(world.accepted()) == 4
+
+
 def test_two_leads_of_one_address_get_one_mail(world: World) -> None:
     world.facts(lambda connection: [lead(connection, f"{name}@example.com", "marketing") for name in "ab"])
     assert world.send(rules(TRIGGER), at(1, hours=1)) == {}

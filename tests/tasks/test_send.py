@@ -18,6 +18,7 @@ from tests.rule_sets import CASE_STUDY, CONSULTATION, DOWNLOAD, PRICE_VIEW, rule
 from tests.world import World, stand_in
 from warehouse.claims import Claims
 from warehouse.connection import open_ledger
+from warehouse.statements import query
 
 
 @pytest.fixture
@@ -235,6 +236,32 @@ def test_two_who_turn_out_to_be_one_while_their_mails_wait_get_one(world: World)
     assert ("cancelled", "duplicate_address") in world.ledger("select state, state_reason from sends")
 
 
+def test_an_address_the_provider_would_refuse_is_no_twin_and_is_told_when_decided(world: World) -> None:
+    for name in ("a", "b"):
+        head(world, f"{name}@example.com")
+        event(world, "document_download", at(1), f"{name}@example.com", asset="guide")
+    head(world, "c@localhost")
+    event(world, "document_download", at(1), "c@localhost", asset="guide")
+    world.recompute(rules(THANKS), at(1))
+    assert plan_sends(world.settings, rules(THANKS), at(1)) == {"sent": 2, "bad_address": 1}
+
+    def merge(connection):
+        for name in ("a", "b"):
+            connection.execute(
+                "insert into lead_records values (?, 'crm', 'crm:1', ?, null, ?, ?, map {}, null)",
+                [name, f"{name}@example.com", START, at(1.1)],
+            )
+
+    world.facts(merge)
+    with open_ledger(world.settings) as ledger:  # of an earlier version, which decided so
+        ledger.execute("update sends set email = 'first@localhost' where send_id = (select min(send_id) from sends)")
+    world.send(rules(THANKS), at(1.2))
+    assert world.ledger("select state, state_reason from sends order by send_id") == [
+        ("cancelled", "bad_address"),
+        ("accepted", None),
+    ]
+
+
 def test_an_opt_out_that_names_only_the_send_is_honoured_before_and_after_a_recompute(world: World) -> None:
     later = step("later", DOWNLOAD, segment="everyone", delay=timedelta(days=1))
     head(world, "a@example.com")
@@ -290,6 +317,9 @@ def test_a_row_that_sends_nothing_supersedes_nothing(world: World) -> None:
 def test_a_refused_mail_is_named_and_the_others_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     # the provider may refuse what we let through
     monkeypatch.setattr("tasks.mail.is_deliverable", lambda address: True)
+    monkeypatch.setattr(
+        "warehouse.claims.query", lambda name: query(name).replace("not is_deliverable(sends.email)", "false")
+    )
     for name in ("a", "b", "c"):
         head(world, f"{name}@example.com")
         event(world, "document_download", at(1), f"{name}@example.com", asset="guide")
@@ -373,6 +403,28 @@ def test_a_request_that_was_never_taken_is_released_once_silence_means_something
     world.pull_provider_events(at(2.7))
     world.send(rules(THANKS), at(2.7))
     assert sorted(mail["to"] for mail in world.accepted()) == ["a@example.com", "b@example.com"]
+
+
+def test_a_mail_that_was_given_up_after_its_release_is_what_its_late_events_say(world: World) -> None:
+    head(world, "a@example.com")
+    head(world, "b@example.com")
+    event(world, "document_download", at(1), "a@example.com", asset="guide")
+    world.stand_in.faults.set([Fault("reset_after")])
+    world.send(rules(THANKS), at(1))
+    ((lost,),) = world.ledger("select send_id from sends")
+    event(world, "document_download", at(2.6), "b@example.com", asset="guide")
+    world.send(rules(THANKS), at(2.6))
+    ((seen,),) = world.ledger(f"select send_id from sends where send_id != '{lost}'")
+    event(world, "mail_processed", at(2.6), "b@example.com", send_id=seen)
+    world.recompute(rules(THANKS), at(4.5))
+    plan_sends(world.settings, rules(THANKS), at(4.5))
+    deliver_sends(world.settings, rules(THANKS), at(4.5))
+    gone = f"select state, state_reason from sends where send_id = '{lost}'"
+    assert world.ledger(gone) == [("cancelled", "expired")]
+    event(world, "mail_delivered", at(1, minutes=1), "a@example.com", send_id=lost)
+    plan_sends(world.settings, rules(THANKS), at(4.6))
+    assert world.ledger(gone) == [("delivered", None)]
+    assert len(world.accepted()) == 2
 
 
 def test_an_unreachable_provider_loses_and_doubles_nothing(tmp_path: Path) -> None:

@@ -131,6 +131,22 @@ def test_subscribing_again_lifts_what_it_names_and_never_a_bounce(warehouse) -> 
     assert refusals(warehouse, at(10)) == ("suppressed",) * 3
 
 
+def test_joining_a_group_the_rules_do_not_name_lifts_what_leaving_it_stopped_and_no_more(warehouse) -> None:
+    consented(warehouse)
+    add_event(warehouse, "mail_unsubscribe", at(1), email=A, asm_group_id="13")
+    add_event(warehouse, "mail_resubscribe", at(2), email=A, asm_group_id="14")
+    assert refusals(warehouse, at(3)) == ("opted_out",) * 3
+    add_event(warehouse, "mail_resubscribe", at(4), email=A, asm_group_id="13")
+    assert refusals(warehouse, at(5)) == (None, None, None)
+    add_event(warehouse, "mail_unsubscribe", at(6), email=A, asm_group_id="13")
+    add_event(warehouse, "mail_unsubscribe", at(6), email=A, mail_kind="step")
+    add_event(warehouse, "mail_resubscribe", at(7), email=A, asm_group_id="13")
+    assert refusals(warehouse, at(8)) == (None, "opted_out", None)
+    add_event(warehouse, "mail_unsubscribe", at(9), email=A, asm_group_id="13")
+    add_event(warehouse, "mail_resubscribe", at(10), email=A)
+    assert refusals(warehouse, at(11)) == (None, None, None)
+
+
 def test_a_suppression_may_block_a_kind(warehouse) -> None:
     consented(warehouse)
     add_suppression(warehouse, A, at(1), blocks="newsletter", reason="退会フォーム")

@@ -4,14 +4,24 @@
 --       rule_unsubscribe_groups
 -- A reason that any identity of a lead bears holds for the whole lead. It holds from when we learnt of it, even where
 -- its own stamp lies ahead: clocks and time zones err, and whoever opted out has. Only the person lifts a block of
--- marketing, by subscribing again; no import and no sync does. An address that only bounces softly, mail after mail,
--- rests for a while, or until mail is delivered to it again; the row tells until when, also when that is over.
+-- marketing, by subscribing again; no import and no sync does. What a group of SendGrid's means that the rules do not
+-- name, nobody here knows: leaving it stops all marketing, and joining it again lifts what leaving it stopped. An
+-- address that only bounces softly, mail after mail, rests for a while, or until mail is delivered to it again; the row
+-- tells until when, also when that is over.
 with told as (
-    select email, external_id, email_hash, blocks, reason, occurred_at, received_at
+    select email, external_id, email_hash, blocks, reason, null as unnamed_group, occurred_at, received_at
     from suppression_records
     where received_at <= $as_of
     union all
-    select email, external_id, email_hash, mail_kind as blocks, 'opt_out' as reason, occurred_at, received_at
+    select
+        email,
+        external_id,
+        email_hash,
+        mail_kind as blocks,
+        'opt_out' as reason,
+        null as unnamed_group,
+        occurred_at,
+        received_at,
     from consent_records
     where not is_granted and received_at <= $as_of
     union all
@@ -25,6 +35,9 @@ with told as (
             else 'all'
         end as blocks,
         mail_blocks.reason,
+        case
+            when mail_blocks.mail_kind is null and rule_unsubscribe_groups.kind is null then mail_blocks.group_id
+        end as unnamed_group,
         mail_blocks.occurred_at,
         mail_blocks.received_at,
     from mail_blocks
@@ -40,31 +53,26 @@ known as (
         email_hash,
         unnest(kinds_meant(blocks)) as blocks,
         reason,
+        unnamed_group,
         least(occurred_at, received_at) as since_at,
     from told
 ),
 
 named as (
-    select scope_identities.lead_id, known.blocks, known.reason, known.since_at
+    select scope_identities.lead_id, known.blocks, known.reason, known.unnamed_group, known.since_at
     from known
     inner join scope_identities on known.email = scope_identities.value and scope_identities.kind = 'email'
     union all
-    select scope_identities.lead_id, known.blocks, known.reason, known.since_at
+    select scope_identities.lead_id, known.blocks, known.reason, known.unnamed_group, known.since_at
     from known
     inner join scope_identities
         on known.external_id = scope_identities.value and scope_identities.kind = 'external_id'
     union all
     -- what is kept of whoever was erased; where nothing is, no address is hashed
-    select scope_identities.lead_id, hashed.blocks, hashed.reason, hashed.since_at
+    select scope_identities.lead_id, hashed.blocks, hashed.reason, hashed.unnamed_group, hashed.since_at
     from (select * from known where email_hash is not null) as hashed
     inner join scope_identities
         on hashed.email_hash = address_hash(scope_identities.value) and scope_identities.kind = 'email'
-),
-
-owned as (
-    select lead_id, blocks, reason, max(since_at) as since_at
-    from named
-    group by lead_id, blocks, reason
 ),
 
 lifting as (
@@ -72,16 +80,35 @@ lifting as (
         mail_blocks.email,
         mail_blocks.occurred_at,
         unnest(kinds_meant(coalesce(mail_blocks.mail_kind, rule_unsubscribe_groups.kind))) as blocks,
+        case
+            when mail_blocks.mail_kind is null and rule_unsubscribe_groups.kind is null then mail_blocks.group_id
+        end as unnamed_group,
     from mail_blocks
     left join rule_unsubscribe_groups on mail_blocks.group_id = rule_unsubscribe_groups.group_id
     where mail_blocks.event_type = 'mail_resubscribe' and mail_blocks.occurred_at <= $as_of
 ),
 
 lifted as (
-    select scope_identities.lead_id, lifting.blocks, max(lifting.occurred_at) as lifted_at
+    select scope_identities.lead_id, lifting.blocks, lifting.unnamed_group, max(lifting.occurred_at) as lifted_at
     from lifting
     inner join scope_identities on lifting.email = scope_identities.value and scope_identities.kind = 'email'
-    group by scope_identities.lead_id, lifting.blocks
+    group by scope_identities.lead_id, lifting.blocks, lifting.unnamed_group
+),
+
+owned as (
+    select lead_id, blocks, reason, max(since_at) as since_at
+    from named
+    where
+        not exists (
+            select 1
+            from lifted
+            where
+                lifted.lead_id = named.lead_id
+                and lifted.blocks = named.blocks
+                and coalesce(lifted.unnamed_group = named.unnamed_group, lifted.unnamed_group is null)
+                and lifted.lifted_at > named.since_at
+        )
+    group by lead_id, blocks, reason
 ),
 
 soft_bounces as (
@@ -127,14 +154,12 @@ in_a_row as (
 )
 
 select
-    owned.lead_id,
-    owned.blocks,
-    owned.reason,
-    owned.since_at,
+    lead_id,
+    blocks,
+    reason,
+    since_at,
     null::timestamptz as until_at,
 from owned
-left join lifted on owned.lead_id = lifted.lead_id and owned.blocks = lifted.blocks
-where lifted.lifted_at is null or lifted.lifted_at <= owned.since_at
 union all
 select
     lead_id,

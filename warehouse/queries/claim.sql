@@ -3,8 +3,19 @@
 -- from: page, leaving, sends, holdout, lead_aliases, leads, rule_steps, segment_members, fresh_blocks
 -- A send may have waited since it was decided: stage, segment and step are looked at again. Suppression stands here
 -- again because facts may have come in since. What the last recompute saw is in leads; what came in at its instant or
--- later is in fresh_blocks, and holds for the whole lead and for the address.
-with held_out as (
+-- later is in fresh_blocks, and holds for the whole lead and for the address. The mail is rendered from the present
+-- rules: where these name another category or kind than was planned, whatever keeps a mail of either back keeps it.
+with present as (
+    select
+        page.* replace (
+            if(rule_steps.category = 'marketing', 'marketing', page.category) as category
+        ),
+        rule_steps.kind as present_kind,
+    from page
+    left join warehouse.rule_steps on page.scenario = rule_steps.scenario and page.step = rule_steps.step
+),
+
+held_out as (
     select aliases.lead_id
     from holdout
     inner join warehouse.lead_aliases as aliases on holdout.lead_id = aliases.alias_lead_id
@@ -19,12 +30,16 @@ batch as (
         page.step,
         page.occurrence,
         page.kind,
+        page.present_kind,
         page.category,
         page.email,
         page.lead_id as planned_lead_id,
         aliases.lead_id,
-        refusal_of(page.kind, leads.newsletter_refusal, leads.step_refusal, leads.trigger_refusal) as refusal,
-    from page
+        coalesce(
+            refusal_of(page.kind, leads.newsletter_refusal, leads.step_refusal, leads.trigger_refusal),
+            refusal_of(page.present_kind, leads.newsletter_refusal, leads.step_refusal, leads.trigger_refusal)
+        ) as refusal,
+    from present as page
     left join warehouse.lead_aliases as aliases on page.lead_id = aliases.alias_lead_id
     left join warehouse.leads on aliases.lead_id = leads.lead_id
 ),
@@ -33,21 +48,21 @@ freshly_blocked as (
     -- by what came in since, of the address or of the lead
     select send_id, if(bool_or(blocks = 'all'), 'suppressed', 'opted_out') as reason
     from (
-        select batch.send_id, batch.category, batch.kind, fresh_blocks.blocks
+        select batch.send_id, batch.category, batch.kind, batch.present_kind, fresh_blocks.blocks
         from batch
         inner join fresh_blocks on batch.email = fresh_blocks.email
         union all
-        select batch.send_id, batch.category, batch.kind, fresh_blocks.blocks
+        select batch.send_id, batch.category, batch.kind, batch.present_kind, fresh_blocks.blocks
         from batch
         inner join fresh_blocks on batch.lead_id = fresh_blocks.lead_id
     )
-    where blocks = 'all' or (category = 'marketing' and blocks = coalesce(kind, blocks))
+    where blocks = 'all' or (category = 'marketing' and (kind is null or blocks in (kind, present_kind)))
     group by send_id
 ),
 
 of_the_same as (
     -- two leads that were one person all along: sends to the same address, and to any other of the lead's names
-    select batch.send_id, other.send_id as other_id, other.state
+    select batch.send_id, other.send_id as other_id, other.state, other.email
     from batch
     inner join sends as other
         on
@@ -56,7 +71,7 @@ of_the_same as (
             and batch.step = other.step
             and batch.occurrence = other.occurrence
     union all
-    select batch.send_id, other.send_id as other_id, other.state
+    select batch.send_id, other.send_id as other_id, other.state, other.email
     from batch
     inner join warehouse.lead_aliases as names
         on batch.lead_id = names.lead_id and batch.planned_lead_id != names.alias_lead_id
@@ -78,13 +93,13 @@ in_segment as (
 ),
 
 twins as (
-    -- whichever mail went first, or stands first, is the one
+    -- whichever mail went first, or stands first of those that can go, is the one
     select send_id
     from of_the_same
     where
         other_id != send_id
         and state not in ('cancelled', 'rejected')
-        and (state != 'planned' or other_id < send_id)
+        and (state != 'planned' or (other_id < send_id and is_deliverable(email)))
 )
 
 select
@@ -98,6 +113,7 @@ select
     case
         when rule_steps.step is null or not rule_steps.is_enabled then 'step_removed'
         when coalesce(sends.expires_at, sends.due_at + $expires_after) < $as_of then 'expired'
+        when not is_deliverable(sends.email) then 'bad_address'
         when sends.send_id in (select send_id from twins) then 'duplicate_address'
         when leads.lead_id is null then 'unknown_lead'
         when leads.is_suppressed then 'suppressed'
@@ -109,7 +125,7 @@ select
         when rule_steps.asks_segment and sends.send_id not in (select send_id from in_segment) then 'exited'
     end as stop_reason,
     leads as lead,
-from page as sends
+from present as sends
 left join leaving using (lead_id, scenario, step, occurrence)
 left join warehouse.lead_aliases as aliases on sends.lead_id = aliases.alias_lead_id
 left join warehouse.leads on aliases.lead_id = leads.lead_id

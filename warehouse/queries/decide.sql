@@ -190,6 +190,7 @@ judged as (
                     and segment_members.left_at is null
             ) then 'exited'
             when due.email is null then 'no_address'
+            when not is_deliverable(due.email) then 'bad_address'
             when due.is_suppressed then 'suppressed'
             when due.category = 'marketing' and due.refusal is not null then due.refusal
             when leaving.reason is not null then 'exited'

@@ -1,9 +1,11 @@
 -- One row per address or lead that gets no mails of a kind (all: none at all), by what no recompute has seen yet.
 -- key: email, lead_id, blocks
 -- from: suppression_records, consent_records, events, mail_blocks, last_deliveries, rule_unsubscribe_groups,
---       lead_identities, sends, page
--- Facts of the recompute's instant or later are read as they are. An event may name the send alone; the ledger knows
--- whom that went to, the facts perhaps not yet. What lifts a block waits for the next recompute.
+--       lead_identities, sends, page, derivation, send_addresses
+-- Facts that came in after the recompute, or that it saw ahead of their instant, are read as they are: a pull that
+-- began before it may be committed after it, so the rows it counted tell, beside the instants that they bear. An event
+-- may name the send alone; the ledger knows whom that went to, the facts perhaps not yet. What lifts a block waits for
+-- the next recompute.
 with stops as (
     select
         coalesce(events.email, told.email) as email,
@@ -21,16 +23,15 @@ with stops as (
         events.event_type in ('mail_unsubscribe', 'mail_spam_report', 'mail_bounce', 'mail_dropped')
         and block_reason(events.event_type, events.properties) is not null
         and (
-            events.received_at >= $recomputed_at
+            events.rowid >= (select derivation.events from warehouse.derivation)
+            or events.received_at >= $recomputed_at
             or (
+                -- the recompute did not know whose it is, nor whether they have come back since
                 events.email is null
                 and not exists (
                     select 1
-                    from warehouse.events as back
-                    where
-                        back.event_type = 'mail_resubscribe'
-                        and back.email = told.email
-                        and back.occurred_at > events.occurred_at
+                    from warehouse.send_addresses
+                    where send_addresses.send_id = events.send_id and send_addresses.email is not null
                 )
             )
         )
@@ -61,7 +62,11 @@ deliveries as (
         union all
         select email, least(occurred_at, received_at) as delivered_at
         from warehouse.events
-        where event_type = 'mail_delivered' and received_at >= $recomputed_at
+        where
+            event_type = 'mail_delivered'
+            and (
+                rowid >= (select derivation.events from warehouse.derivation) or received_at >= $recomputed_at
+            )
     )
     where email in (select soft_bounces.email from soft_bounces)
     group by email
@@ -82,11 +87,17 @@ in_a_row as (
 fresh as (
     select email, external_id, email_hash, blocks
     from warehouse.suppression_records
-    where received_at >= $recomputed_at
+    where
+        rowid >= (select derivation.suppression_records from warehouse.derivation)
+        or received_at >= $recomputed_at
     union all
     select email, external_id, email_hash, mail_kind as blocks
     from warehouse.consent_records
-    where not is_granted and received_at >= $recomputed_at
+    where
+        not is_granted
+        and (
+            rowid >= (select derivation.consent_records from warehouse.derivation) or received_at >= $recomputed_at
+        )
     union all
     select email, external_id, null as email_hash, if(reason = 'opt_out', mail_kind, 'all') as blocks
     from stops

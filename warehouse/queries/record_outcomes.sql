@@ -16,7 +16,7 @@ from (
             min(occurred_at) filter (event_type = 'mail_dropped') as dropped_at,
         from warehouse.events
         where
-            received_at >= $recomputed_at
+            (rowid >= (select derivation.events from warehouse.derivation) or received_at >= $recomputed_at)
             and received_at <= $as_of
             and occurred_at <= $as_of
             and send_id is not null
@@ -58,7 +58,11 @@ from (
 ) as told
 where
     sends.send_id = told.send_id
-    and sends.state in ('planned', 'claimed', 'sending', 'unknown', 'accepted', 'delivered')
+    and (
+        sends.state in ('planned', 'claimed', 'sending', 'unknown', 'accepted', 'delivered')
+        -- one that rode, was released, and was then given up
+        or (sends.state = 'cancelled' and sends.attempt_id is not null)
+    )
     and sends.state != told.state
     -- a late "processed" does not undo a delivery
     and not (sends.state in ('delivered') and told.state = 'accepted')

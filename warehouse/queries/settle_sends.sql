@@ -1,12 +1,13 @@
 -- Moves claimed sends to what became of their request. Those whose request was never noted, or not taken, are planned
--- again; those whose request is under way stay.
+-- again; those whose request is under way stay. They were sent when their request was answered, also where the run that
+-- heard it died and a later one settles.
 -- from: sends, attempts
 update sends
 set
     state = case when told.outcome in ('accepted', 'unknown') then told.outcome else 'planned' end,
     attempt_id = told.attempt_id,
     message_id = told.message_id,
-    sent_at = case when told.outcome = 'accepted' then $as_of end,
+    sent_at = case when told.outcome = 'accepted' then told.finished_at end,
     state_reason = told.message,
     state_changed_at = $as_of
 from (
@@ -14,6 +15,7 @@ from (
         claimed.rowid as position,
         attempts.attempt_id,
         attempts.outcome,
+        attempts.finished_at,
         attempts.message_id,
         attempts.message,
     from sends as claimed

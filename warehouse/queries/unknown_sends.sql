@@ -48,20 +48,18 @@ before as (
     select
         spans.started_at,
         spans.grace_ends_at,
-        arg_max(taken, taken.sent_at) as witness,
+        taken as witness,
     from spans
-    inner join taken on spans.started_at >= taken.sent_at
-    group by all
+    asof inner join taken on spans.started_at >= taken.sent_at
 ),
 
 after as (
     select
         spans.started_at,
         spans.grace_ends_at,
-        arg_min(taken, taken.sent_at) as witness,
+        taken as witness,
     from spans
-    inner join taken on spans.grace_ends_at < taken.sent_at
-    group by all
+    asof inner join taken on spans.grace_ends_at < taken.sent_at
 )
 
 select
