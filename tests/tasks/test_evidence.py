@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import socket
-import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,9 +16,11 @@ from flows.nurture_cycle import nurture_cycle
 from flows.send_scenarios import send_scenarios
 from rules.models import RuleSet
 from sandbox.sendgrid import Fault, RateLimit
+from settings import Settings
 from tasks import evidence
 from tasks.clients import sendgrid_records
 from tasks.clients.sendgrid_records import RecordsError, SendGridRecords
+from tasks.clients.transport import Transport
 from tasks.errors import RunError
 from tasks.evidence import Evidence, pull_evidence
 from tasks.pull import pull_sources
@@ -26,6 +28,7 @@ from tasks.send import deliver_sends, plan_sends
 from tests.company import SmallCompany
 from tests.facts import START, add_consent, add_event, add_lead, at
 from tests.rule_sets import DOWNLOAD, rule_set, step
+from tests.tasks.clients.raw_server import Peer, RawServer
 from tests.world import World, stand_in
 from warehouse.connection import open_ledger
 
@@ -162,6 +165,41 @@ def test_pages_that_are_all_alike_are_an_error_and_no_endless_loop(
     monkeypatch.setattr(client, "_ask", lambda *_, **__: {"result": "a proxy's"})
     with pytest.raises(RecordsError, match="something else"):
         client.suppressions("bounces", None)
+
+
+@pytest.mark.parametrize("key", ["SG.line\n", "SG.鍵"])
+def test_a_key_that_no_header_can_hold_is_not_shown(world: World, key: str) -> None:
+    with pytest.raises(RecordsError, match="check the API key") as failure:
+        SendGridRecords(world.stand_in.url, key, 5).suppressions("bounces", None)
+    assert "SG." not in str(failure.value)
+    assert failure.value.__suppress_context__ or failure.value.__context__ is None
+
+
+def test_a_key_is_without_the_spaces_around_it(world: World) -> None:
+    values = {"home": world.home, "sendgrid_host": world.stand_in.url}
+    key = Settings(**values, sendgrid_api_key=" SG.test\n").sendgrid_api_key
+    assert key is not None
+    assert key.get_secret_value() == "SG.test"
+    assert Settings(**values, sendgrid_api_key="\n").sendgrid_api_key is None
+
+
+def test_a_redirect_hands_the_key_to_nobody_and_is_no_empty_list(caplog: pytest.LogCaptureFixture) -> None:
+    def redirect(peer: Peer) -> None:
+        peer.read_head()
+        peer.answer("302 Found", Location=f"{other.url}/v3/suppression/bounces")
+
+    def know_nobody(peer: Peer) -> None:
+        peer.read_head()
+        peer.answer("200 OK", b"[]")
+
+    with RawServer(know_nobody) as other, RawServer(redirect) as server:
+        client = SendGridRecords(server.url, "SG.test", 5)
+        for name in ("", "python_http_client"):
+            caplog.set_level(logging.DEBUG, logger=name)
+        with pytest.raises(RecordsError, match="answered 302.*not followed"):
+            client.suppressions("bounces", None)
+        assert other.connections == 0
+    assert "SG.test" not in caplog.text
 
 
 def test_nothing_is_asked_where_nobody_could_be_mailed(world: World) -> None:
@@ -360,13 +398,13 @@ def test_what_a_run_that_died_left_behind_is_asked_for_by_the_next(world: World)
 
 def test_no_address_stands_in_a_url(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     urls: list[str] = []
-    opened = urllib.request.OpenerDirector.open
+    requested = Transport.request
 
-    def note(self: Any, request: Any, *args: Any, **options: Any) -> Any:
-        urls.append(request.full_url)
-        return opened(self, request, *args, **options)
+    def note(self: Transport, method: str, url: str, *args: Any) -> Any:
+        urls.append(url)
+        return requested(self, method, url, *args)
 
-    monkeypatch.setattr(urllib.request.OpenerDirector, "open", note)
+    monkeypatch.setattr(Transport, "request", note)
     lead(world, "a", at(1))
     world.stand_in.faults.set([Fault("reset_after")])
     world.send(rules(), at(1))
