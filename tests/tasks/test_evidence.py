@@ -196,7 +196,7 @@ def test_a_redirect_hands_the_key_to_nobody_and_is_no_empty_list(caplog: pytest.
         client = SendGridRecords(server.url, "SG.test", 5)
         for name in ("", "python_http_client"):
             caplog.set_level(logging.DEBUG, logger=name)
-        with pytest.raises(RecordsError, match="answered 302.*not followed"):
+        with pytest.raises(RecordsError, match=r"answered 302.*not followed"):
             client.suppressions("bounces", None)
         assert other.connections == 0
     assert "SG.test" not in caplog.text
