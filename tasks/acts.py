@@ -47,11 +47,14 @@ def check_act_instant(as_of: datetime, *, is_loopback: bool) -> None:
 def only_one(settings: Settings, name: str) -> Iterator[None]:
     """Hold a lock that at most one process has; the system lets go of it when the process dies.
 
+    That of sending stands beside the ledger, which several homes may share; the others stand in the home.
+
     Raises:
         RunError: Another process held it for longer than ``lock_timeout_seconds``.
     """
-    settings.home.mkdir(parents=True, exist_ok=True)
-    with open(settings.home / f"{name}.lock", "w") as lock:
+    folder = settings.ledger.resolve().parent if name == "send" else settings.home
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / f"{name}.lock", "w") as lock:
         deadline = time.monotonic() + settings.lock_timeout_seconds
         while True:
             try:

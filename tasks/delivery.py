@@ -249,7 +249,7 @@ class Delivery:
         riding = batch
         if refused:
             riding = replace(batch, claims=tuple(claim for claim in batch.claims if claim.send_id not in refused))
-        started = Started(batch.attempt_id, riding.ids, digest, is_again=batch.is_again)
+        started = Started(batch.attempt_id, riding.ids, digest, batch.claimed_for)
         return _Request(riding, batch, refused, started, body)
 
     def _step(self, batch: Batch) -> Step:

@@ -14,7 +14,9 @@ import orjson
 import pytest
 
 from rules.models import RuleSet, Sender, Template
+from settings import Settings
 from tasks import delivery
+from tasks.acts import only_one
 from tasks.clients.sendgrid import Answer
 from tasks.delivery import Delivery
 from tasks.errors import RunError
@@ -25,6 +27,7 @@ from tests.tasks.clients.raw_server import Peer, RawServer
 from tests.world import World, stand_in
 from warehouse.claims import Claims
 from warehouse.connection import open_ledger
+from warehouse.errors import WarehouseError
 
 THANKS = step("thanks", DOWNLOAD, segment="everyone")
 MIGRATIONS = Path(__file__).parents[2] / "warehouse" / "migrations" / "ledger"
@@ -170,6 +173,36 @@ def test_what_was_answered_is_kept_when_the_ledger_cannot_be_opened_any_more(
     with pytest.raises(RuntimeError):
         deliver(world, rules(), Asked(accept))
     assert states(world) == {"accepted": 2, "planned": 1}
+
+
+def test_homes_that_share_a_ledger_share_the_lock_of_sending(tmp_path: Path) -> None:
+    shared = {"ledger_file": tmp_path / "shared" / "ledger.duckdb", "lock_timeout_seconds": 0}
+    one, other = (Settings(home=tmp_path / name, **shared) for name in ("one", "other"))
+    with only_one(one, "send"):
+        with pytest.raises(RunError, match="another run is at it"), only_one(other, "send"):
+            pass
+        with only_one(one, "run"), only_one(other, "run"), only_one(Settings(home=tmp_path / "third"), "send"):
+            pass
+
+
+@pytest.mark.parametrize("verdict", ["accepted", "split"])
+def test_mails_that_another_run_has_taken_over_do_not_leave_from_this_one(
+    world: World, monkeypatch: pytest.MonkeyPatch, verdict: Any
+) -> None:
+    """As if the lock had not held: the other run gave up what was claimed, and claimed it for itself."""
+    small_requests(monkeypatch, mails=2, page=100)
+    decide(world, rules(), 6)
+
+    def take_over(*_: object) -> Answer:
+        with open_ledger(world.settings) as ledger:
+            ledger.execute("update sends set attempt_id = 'of another run' where state = 'claimed'")
+        return Answer(verdict)
+
+    client = Asked(take_over)
+    with pytest.raises(WarehouseError, match="another run has taken over"):
+        deliver(world, rules(), client)
+    assert len(client.payloads) == 1
+    assert world.ledger("select count(*) from attempts") == [(1,)]
 
 
 def test_a_sender_that_is_refused_stops_its_own_mails_alone(tmp_path: Path) -> None:
