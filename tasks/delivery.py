@@ -282,6 +282,12 @@ class Delivery:
                 f"SendGrid refused sender {sender} with {answer.http_status}: {answer.message}; its mails stay "
                 "planned. Verify the sender's address or domain at SendGrid, or correct senders.yaml"
             )
+        if answer.is_about_template:
+            template = self._step(request.batch).template
+            self._set_aside["template", template] = (
+                f"SendGrid refused mails/{template} with {answer.http_status}: {answer.message}; its mails stay "
+                "planned. Correct what it names: the mail's files, or its step"
+            )
         return Finished(
             request.started.attempt_id,
             ids,

@@ -238,6 +238,39 @@ def test_a_sender_that_is_refused_stops_its_own_mails_alone(tmp_path: Path) -> N
     ]
 
 
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [("from.email", "refused sender sales with 400"), ("content.0.value", "refused mails/offer with 400")],
+)
+def test_a_refusal_of_what_all_mails_share_rejects_no_lead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str, told: str
+) -> None:
+    small_requests(monkeypatch, mails=2, page=100)
+    base = rules()
+    sales = base.senders[0].model_copy(update={"id": "sales", "email": "sales@example.com"})
+    offer = base.templates[0].model_copy(update={"id": "offer"})
+    steps = (step("offer", SEMINAR, segment="everyone", sender="sales", template="offer"), THANKS)
+    asked = rules(*steps, senders=(*base.senders, sales), templates=(*base.templates, offer))
+    error = {"errors": [{"message": "Something is wrong with it.", "field": field}]}
+
+    def act(peer: Peer) -> None:
+        while True:
+            _, body = peer.read_request()
+            if orjson.loads(body)["from"]["email"] == sales.email:
+                peer.answer("400 Bad Request", orjson.dumps(error))
+            else:
+                peer.answer("202 Accepted")
+
+    with RawServer(act) as server, stand_in(tmp_path) as unused:
+        world = World(tmp_path, unused, sendgrid_host=server.url)
+        decide(world, asked, 5)
+        with pytest.raises(RunError, match=f"{told}: Something is wrong with it"):
+            deliver_sends(world.settings, asked, at(1))
+    assert world.ledger("select step, state, count(*) from sends group by all order by all") == [
+        ("offer", "planned", 5), ("thanks", "accepted", 5),
+    ]  # fmt: skip
+
+
 def test_a_template_that_cannot_be_rendered_stops_its_own_mails_alone(world: World) -> None:
     broken = Template(id="broken", subject="{{ step.subject }}", text="{{ lead.nothing }}", html="<p></p>")
     asked = rules(THANKS, step("offer", SEMINAR, segment="everyone", template="broken"))

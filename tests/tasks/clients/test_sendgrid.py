@@ -265,6 +265,25 @@ def test_refusals_for_good_stop(status: str, body: bytes, message: str) -> None:
         assert client_of(server).send(MAIL) == Answer("stop", int(status[:3]), message)
 
 
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (["from.email"], {"verdict": "stop", "is_about_sender": True}),
+        (["subject", "from"], {"verdict": "stop", "is_about_sender": True}),
+        (["categories[0]", "content.0.value"], {"verdict": "stop", "is_about_template": True}),
+        (["subject", "personalizations.3.to"], {"verdict": "rejected", "rejected": (3,)}),
+        (["subject", "personalizations"], {"verdict": "split"}),
+        (["subject", None], {"verdict": "split"}),
+        ([], {"verdict": "split"}),
+    ],
+)
+def test_a_bad_request_is_about_what_it_names(fields: list[str | None], expected: dict[str, object]) -> None:
+    errors = [{"message": "bad", "field": field} for field in fields]
+    with RawServer(answering("400 Bad Request", orjson.dumps({"errors": errors}))) as server:
+        answer = client_of(server).send(MAIL)
+    assert answer == Answer(http_status=400, message=answer.message, **expected)  # type: ignore[arg-type]
+
+
 def test_a_redirect_is_not_followed() -> None:
     with (
         RawServer(taking) as other,
