@@ -39,7 +39,7 @@ def send_tests(settings: Settings, rules: RuleSet, address: str, step: str | Non
         RunError: There is no such lead, or the provider did not take a mail.
     """
     recipient = address.strip().lower()
-    client = mail_client(settings)
+    client = mail_client(settings, rules)
     if client is None:
         hint = "set NURTURE_DELIVERY=allowlist, and name the address in NURTURE_ALLOWLIST"
         raise ConfigurationError(

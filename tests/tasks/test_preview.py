@@ -168,13 +168,16 @@ def test_tests_go_only_to_addresses_that_may_get_them(world: World) -> None:
         "sendgrid_api_key": "SG.test",
         "secret_key": "s",
         "sendgrid_host": "https://sg.example",
+        "public_url": "https://mail.example.com",
     }
+    senders = tuple(sender.model_copy(update={"email": "us@ours.jp"}) for sender in RULES.senders)
+    rules = RULES.model_copy(update={"senders": senders})
     with pytest.raises(ConfigurationError, match="delivery is off"):
         send_tests(Settings(**values, delivery="off"), RULES, "me@example.com", None, None)
     for delivery in ("allowlist", "live"):
         settings = Settings(**values, delivery=delivery, allowlist="you@example.com, @mine.example")
         with pytest.raises(ConfigurationError, match="NURTURE_ALLOWLIST") as raised:
-            send_tests(settings, RULES, "me@example.com", None, None)
+            send_tests(settings, rules, "me@example.com", None, None)
         assert "me@" not in str(raised.value)
     with pytest.raises(ConfigurationError, match="not a mail address"):
         send_tests(world.settings, RULES, "me@localhost", None, None)
@@ -219,6 +222,7 @@ def test_check_warns_of_mails_that_would_reach_people_and_should_not_yet(tmp_pat
     done = command(company, "check", **live)
     assert done.exit_code == 0
     assert re.search(r"warning: NURTURE_PUBLIC_URL: .*https", done.stderr)
+    assert done.stderr.count("NURTURE_PUBLIC_URL") == 1
     assert "warning: senders.yaml: mails would come from a made-up company" in done.stderr
     done = command(company, "check", **live, NURTURE_PUBLIC_URL="https://mail.example.com")
     assert "NURTURE_PUBLIC_URL" not in done.stderr
