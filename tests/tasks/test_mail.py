@@ -147,6 +147,25 @@ def test_links_to_the_own_site_say_which_mail_and_whose_click_and_no_other_link_
     assert mail["tracking_settings"]["click_tracking"]["enable_text"] is False
 
 
+def test_a_link_stays_what_it_was_but_for_what_is_added() -> None:
+    own = "https://www.example.com/x"
+    mail = made(
+        html=f"""<a title="a href='{own}/decoy' clicktracking=" data-href="{own}" href="{own}?a=1&section=2&copy;=&#51;">1</a>"""
+        f"""<a title="clicktracking='on'" href='{{{{ unsubscribe_url }}}}'>2</a><a href={own}/ class=b>3</a><a href>4</a>"""
+        f"""<a href="{own}?q='a'">5</a>"""
+    )
+    tags = started(mail["html"])
+    assert tags[0][1]["title"] == f"a href='{own}/decoy' clicktracking="
+    assert tags[0][1]["data-href"] == own
+    assert str(tags[0][1]["href"]).startswith(f"{own}?a=1&section=2©=3&utm_source=nurture&")
+    assert "?a=1&amp;section=2" in mail["html"]
+    assert tags[1][1]["clicktracking"] == "off"
+    assert str(tags[2][1]["href"]).startswith(f"{own}/?utm_source=")
+    assert tags[2][1]["class"] == "b"
+    assert tags[3] == ("a", {"href": None})
+    assert str(tags[4][1]["href"]).startswith(f"{own}?q='a'&utm_source=")
+
+
 def test_a_sender_may_leave_out_the_parameters_and_the_token() -> None:
     plain = SENDER.model_copy(update={"utm_source": "", "names_lead_in_links": False})
     mail = made(html='<a href="https://www.example.com/y">x</a>', sender=plain)
