@@ -26,7 +26,8 @@ from tasks.clients.transport import MaybeSentError, NotSentError, Reply, Transpo
 Verdict = Literal["accepted", "rejected", "split", "wait", "stop", "not_sent", "unknown"]
 
 _PERSONALIZATION = re.compile(r"personalizations[.\[](\d+)")
-_ADDRESS = re.compile(r"[^\s<>\"']+@[^\s<>\"']+")
+# from end to end, but for the quotes and brackets around it; an address may hold quotes itself
+_ADDRESS = re.compile(r"[^\s<(\[{\"']\S*[@＠]\S*[^\s>)\]}\"'.,;:]")
 
 
 @dataclass(frozen=True)

@@ -179,8 +179,10 @@ def test_tests_go_only_to_addresses_that_may_get_them(world: World) -> None:
         with pytest.raises(ConfigurationError, match="NURTURE_ALLOWLIST") as raised:
             send_tests(settings, rules, "me@example.com", None, None)
         assert "me@" not in str(raised.value)
-    with pytest.raises(ConfigurationError, match="not a mail address"):
-        send_tests(world.settings, RULES, "me@localhost", None, None)
+    for typed in ("me@localhost", "me＠example.com"):
+        with pytest.raises(ConfigurationError, match="not a mail address") as raised:
+            send_tests(world.settings, RULES, typed, None, None)
+        assert typed not in str(raised.value)
     assert world.accepted() == []
 
 

@@ -249,6 +249,20 @@ def test_a_sender_that_is_not_verified_stops_this_sender_and_names_no_address() 
 
 
 @pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("o'neil@example.com is bad", "<address> is bad"),
+        ("<\"o'neil\"@example.com>, 'b@example.com'.", "<\"<address>>, '<address>'."),
+        ("(yamada＠example.com)", "(<address>)"),
+        ("[a<b@example.com]: no, not @ all", "[<address>]: no, not @ all"),
+    ],
+)
+def test_no_part_of_an_address_is_kept_of_what_sendgrid_says(told: str, kept: str) -> None:
+    with RawServer(answering("401 No", orjson.dumps({"errors": [{"message": told}]}))) as server:
+        assert client_of(server).send(MAIL).message == f"{kept} (no field)"
+
+
+@pytest.mark.parametrize(
     ("status", "body", "message"),
     [
         ("401 Unauthorized", b'{"errors": [{"message": "authorization required"}]}', "authorization required (no field)"),
