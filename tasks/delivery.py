@@ -20,9 +20,9 @@ from datetime import datetime
 
 import duckdb
 import orjson
-from jinja2 import TemplateError
 
 from rules.models import RuleSet, Step
+from rules.templates import RENDER_ERRORS
 from settings import Settings
 from tasks.brakes import judge
 from tasks.clients.sendgrid import Answer, SendGrid
@@ -174,7 +174,7 @@ class Delivery:
                 continue
             try:
                 self._ready.append(self._request(batch))
-            except TemplateError as error:
+            except RENDER_ERRORS as error:
                 step = self._step(batch)
                 self._set_aside["template", step.template] = (
                     f"mails/{step.template} cannot be rendered: {error}; its mails stay planned"

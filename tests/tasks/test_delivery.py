@@ -271,12 +271,13 @@ def test_a_refusal_of_what_all_mails_share_rejects_no_lead(
     ]  # fmt: skip
 
 
-def test_a_template_that_cannot_be_rendered_stops_its_own_mails_alone(world: World) -> None:
-    broken = Template(id="broken", subject="{{ step.subject }}", text="{{ lead.nothing }}", html="<p></p>")
+@pytest.mark.parametrize(("text", "told"), [("{{ lead.nothing }}", "nothing"), ("{{ 1 / 0 }}", "division by zero")])
+def test_a_template_that_cannot_be_rendered_stops_its_own_mails_alone(world: World, text: str, told: str) -> None:
+    broken = Template(id="broken", subject="{{ step.subject }}", text=text, html="<p></p>")
     asked = rules(THANKS, step("offer", SEMINAR, segment="everyone", template="broken"))
     asked = asked.model_copy(update={"templates": (*asked.templates, broken)})
     decide(world, asked, 2)
-    with pytest.raises(RunError, match=r"mails/broken cannot be rendered: .*nothing"):
+    with pytest.raises(RunError, match=f"mails/broken cannot be rendered: .*{told}"):
         deliver_sends(world.settings, asked, at(1))
     assert world.ledger("select step, state, count(*) from sends group by all order by all") == [
         ("offer", "planned", 2), ("thanks", "accepted", 2),

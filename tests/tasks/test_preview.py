@@ -99,27 +99,33 @@ def test_pages_show_each_mail_for_a_lead_and_nothing_is_touched(world: World) ->
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert {path.name for path in (world.home / "out").iterdir()} == {
         "index.html",
-        "guide-thanks.html",
-        "guide-off.html",
+        "guide~thanks.html",
+        "guide~off.html",
     }
     listed = index.read_text(encoding="utf-8")
     assert "件名 thanks" in listed
     assert "資料" in listed
     assert listed.count("無効") >= 1
-    page = (world.home / "out" / "guide-thanks.html").read_text(encoding="utf-8")
+    page = (world.home / "out" / "guide~thanks.html").read_text(encoding="utf-8")
     assert "鈴木工業 鈴木&lt;花子&gt; 様" in parts_of(page)
     assert "鈴木工業 鈴木&lt;花子&gt; 様\nhttp://127.0.0.1:8787/u/preview" in page, "the text part"
     assert "List-Unsubscribe-Post" in page
     assert world.accepted() == []
 
 
+def test_mails_whose_ids_join_alike_have_a_page_each(tmp_path: Path) -> None:
+    steps = [step(name, DOWNLOAD, scenario=scenario) for scenario, name in (("a-b", "c"), ("a", "b-c"))]
+    write_previews(Settings(home=tmp_path / "none"), rule_set(steps=tuple(steps)), tmp_path / "out", None, None)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"index.html", "a-b~c.html", "a~b-c.html"}
+
+
 def test_a_made_up_lead_needs_no_warehouse(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "none")
     write_previews(settings, RULES, tmp_path / "out", "guide/thanks", None)
-    page = (tmp_path / "out" / "guide-thanks.html").read_text(encoding="utf-8")
+    page = (tmp_path / "out" / "guide~thanks.html").read_text(encoding="utf-8")
     assert "株式会社見本製作所 見本 太郎 様" in parts_of(page)
     assert not settings.home.exists()
-    assert not (tmp_path / "out" / "guide-off.html").exists()
+    assert not (tmp_path / "out" / "guide~off.html").exists()
 
 
 def test_a_step_or_a_lead_that_is_not_there_is_told(world: World) -> None:
