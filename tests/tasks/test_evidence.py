@@ -105,6 +105,29 @@ def test_every_page_is_read_once_and_a_second_run_adds_nothing(world: World) -> 
     assert world.warehouse("select count(*) from quarantine where source = 'sendgrid'") == [(1,)]
 
 
+def test_what_is_kept_of_an_erased_person_as_a_hash_brings_no_address_back(world: World) -> None:
+    told = world.stand_in.mailbox.told
+    told.add_to_group(7, ["Erased@example.com", "partly@example.com", "other@example.com"], at(1))
+    told.add("spam_reports", ["erased@example.com"], at(1))
+
+    def erase(connection: Any) -> None:
+        for email, blocks in (("erased", ("newsletter", "step", "trigger", "all")), ("partly", ("newsletter",))):
+            for word in blocks:
+                connection.execute(
+                    "insert into suppression_records values (md5($1 || $2), 'erasure', null, null, $2, 'opt_out', $3, $4,"
+                    " address_hash($1))",
+                    [f"{email}@example.com", word, at(1), at(2)],
+                )
+
+    world.facts(erase)
+    pulled = "select email, blocks from suppression_records where source = 'sendgrid' order by all"
+    assert ask(world, at(3)).suppressions_new == 2
+    assert world.warehouse(pulled) == [("other@example.com", "marketing"), ("partly@example.com", "marketing")]
+    told.add("bounces", ["erased@example.com"], at(3))
+    assert ask(world, at(4)).suppressions_new == 1, "it came about after the erasure"
+    assert world.warehouse(pulled)[0] == ("erased@example.com", "all")
+
+
 def test_a_run_that_dies_between_the_lists_has_taken_none_and_the_next_takes_all(world: World) -> None:
     world.stand_in.mailbox.told.add("bounces", ["gone@example.com"], at(1))
     world.stand_in.mailbox.told.add("unsubscribes", ["leaver@example.com"], at(1))
