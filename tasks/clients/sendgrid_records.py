@@ -66,7 +66,13 @@ class Message:
 
 
 class SendGridRecords:
-    """Asks one account."""
+    """Asks one account.
+
+    Attributes:
+        give_up_at: The monotonic time from which no answer is waited for or asked for anew; None: there is none.
+    """
+
+    give_up_at: float | None = None
 
     def __init__(self, host: str, api_key: str, timeout_seconds: float) -> None:
         self._client = make_client(host, api_key, timeout_seconds)
@@ -154,9 +160,9 @@ class SendGridRecords:
                 status = int(error.status_code)
                 if status == 404 and or_nothing:
                     return None
-                if status == 429 and waits < MAX_WAITS:
+                if status == 429 and waits < MAX_WAITS and self._is_time_for(wait := reset_seconds(error.headers)):
                     waits += 1
-                    time.sleep(reset_seconds(error.headers))
+                    time.sleep(wait)
                     continue
                 failure = f"SendGrid answered {status} when its {what} were read"
                 if status in {401, 403}:
@@ -179,9 +185,13 @@ class SendGridRecords:
             except Exception as error:  # noqa: BLE001 - its message may hold the request
                 raise RecordsError(f"SendGrid's {what} could not be read: {type(error).__name__}") from None
             tries += 1
-            if tries >= MAX_TRIES:
+            wait = 0.2 * 2**tries
+            if tries >= MAX_TRIES or not self._is_time_for(wait):
                 raise RecordsError(f"{failure}. Check NURTURE_SENDGRID_HOST and the network, and run again")
-            time.sleep(0.2 * 2**tries)
+            time.sleep(wait)
+
+    def _is_time_for(self, seconds: float) -> bool:
+        return self.give_up_at is None or time.monotonic() + seconds < self.give_up_at
 
 
 def _suppressed(item: Any, name: str, stamp: str) -> Suppressed:

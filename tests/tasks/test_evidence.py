@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -407,6 +408,29 @@ def test_logs_that_cannot_be_read_are_told_and_stop_nobody(world: World) -> None
     assert len(told) == 1
     assert "email_activity.read" in told[0]
     assert world.ledger("select count(*) from log_lookups") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("status", status=429, headers={"X-RateLimit-Reset": "60"}, times=9, path="/v3/logs"),
+        Fault("status", status=503, times=9, path="/v3/logs"),
+    ],
+    ids=["rate limit", "outage"],
+)
+def test_logs_are_waited_for_no_longer_than_lookups_may_take(
+    world: World, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    silent_world(world, with_witnesses=False)
+    monkeypatch.setattr(evidence, "LOOKUP_SECONDS", 0.3)
+    monkeypatch.setattr(sendgrid_records, "MAX_TRIES", 9)
+    world.stand_in.faults.set([fault])
+    told: list[str] = []
+    began = time.monotonic()
+    assert ask(world, at(1, hours=1), told.append) == Evidence()
+    assert time.monotonic() - began < 5
+    assert f"answered {fault.status}" in told[0]
+    assert ("lost@example.com", "unknown") in states(world)
 
 
 def test_what_a_run_that_died_left_behind_is_asked_for_by_the_next(world: World) -> None:
