@@ -59,7 +59,7 @@ LeadOption = Annotated[
 def check(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Read settings, sources and rules, and print every error at once. Exit 0 or 2."""
     from rules.loader import check_rules, read_fields
-    from tasks.acts import delivery_warnings, mail_client
+    from tasks.acts import mail_client
     from tasks.clients.sources.config import load_sources
 
     with _errors_told():
@@ -72,10 +72,9 @@ def check(home: HomeOption = None, as_json: JsonOption = False) -> None:
         except ConfigurationError as error:
             problems = [*problems, *error.problems]
         try:
-            mail_client(settings)
-        except ConfigurationError as error:  # no error: the secrets may be known to the worker only
+            mail_client(settings, rules)
+        except ConfigurationError as error:  # no error: the worker, which sends, may have other settings
             problems = [*problems, *(replace(problem, is_warning=True) for problem in error.problems)]
-        problems = [*problems, *delivery_warnings(settings, rules)]
     errors = [problem for problem in problems if not problem.is_warning]
     if as_json:
         print(json.dumps([asdict(problem) for problem in problems], ensure_ascii=False))

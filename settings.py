@@ -64,6 +64,12 @@ class Settings(BaseSettings):
             raise ValueError(f"unknown time zone {value!r}; use an IANA name such as Asia/Tokyo") from error
         return value
 
+    @field_validator("sendgrid_api_key")
+    @classmethod
+    def _without_spaces(cls, value: SecretStr | None) -> SecretStr | None:
+        key = value.get_secret_value().strip() if value else ""  # a secret read from a file often ends in a line break
+        return SecretStr(key) if key else None
+
     @field_validator("memory_limit")
     @classmethod
     def _a_size(cls, value: str) -> str:

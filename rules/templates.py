@@ -24,6 +24,8 @@ from rules.template_names import LINKS, SENDER_KEYS, STEP_KEYS, wrong_names
 SUBJECT = "subject.txt"
 MARKDOWN = "body.md"
 FILES = {"subject": SUBJECT, "text": "body.txt", "html": "body.html"}
+RENDER_ERRORS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError)
+"""What rendering a template may raise: what it writes in its braces is computed."""
 _STATEMENT = re.compile(r"\{%")
 
 
@@ -143,7 +145,7 @@ def _check_source(source: str, file: str, fields: tuple[str, ...] | None, proble
         return
     try:
         render(source, fields)
-    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
+    except RENDER_ERRORS as error:
         problems.append(
             Problem(file, "", f"the template cannot be rendered: {error}", hint="use plain {{ name }} where you can")
         )

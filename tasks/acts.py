@@ -8,10 +8,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 from rules.errors import ConfigurationError, Problem
 from rules.models import RuleSet
-from settings import Settings
+from settings import LOOPBACK_HOSTS, Settings
 from tasks.clients.sendgrid import SendGrid
 from tasks.errors import RunError
 
@@ -47,11 +48,14 @@ def check_act_instant(as_of: datetime, *, is_loopback: bool) -> None:
 def only_one(settings: Settings, name: str) -> Iterator[None]:
     """Hold a lock that at most one process has; the system lets go of it when the process dies.
 
+    That of sending stands beside the ledger, which several homes may share; the others stand in the home.
+
     Raises:
         RunError: Another process held it for longer than ``lock_timeout_seconds``.
     """
-    settings.home.mkdir(parents=True, exist_ok=True)
-    with open(settings.home / f"{name}.lock", "w") as lock:
+    folder = settings.ledger.resolve().parent if name == "send" else settings.home
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / f"{name}.lock", "w") as lock:
         deadline = time.monotonic() + settings.lock_timeout_seconds
         while True:
             try:
@@ -67,15 +71,20 @@ def only_one(settings: Settings, name: str) -> Iterator[None]:
         yield
 
 
-def mail_client(settings: Settings) -> SendGrid | None:
+def mail_client(settings: Settings, rules: RuleSet | None) -> SendGrid | None:
     """The mail provider's client; None where delivery is switched off.
 
+    Args:
+        settings: The settings.
+        rules: The rule set whose senders the mails come from; None where it cannot be read, and is not checked.
+
     Raises:
-        ConfigurationError: Delivery is on and a secret it needs is missing.
+        ConfigurationError: Delivery is on; and a secret it needs is missing, or mails that reach people would offer no
+            opt-out or come from a made-up company.
     """
     if settings.effective_delivery == "off":
         return None
-    missing = [
+    problems = [
         Problem(f"NURTURE_{name}", "", f"is not set, but delivery is on ({settings.effective_delivery})", hint=hint)
         for name, value, hint in (
             ("SENDGRID_API_KEY", settings.sendgrid_api_key, "set it to an API key that may send mail"),
@@ -83,30 +92,30 @@ def mail_client(settings: Settings) -> SendGrid | None:
         )
         if value is None
     ]
-    if missing:
-        raise ConfigurationError(missing)
+    if not settings.is_sendgrid_loopback:
+        problems += _unfit_for_people(settings, rules)
+    if problems:
+        raise ConfigurationError(problems)
     assert settings.sendgrid_api_key is not None
     return SendGrid(
         settings.sendgrid_host, settings.sendgrid_api_key.get_secret_value(), settings.sendgrid_timeout_seconds
     )
 
 
-def delivery_warnings(settings: Settings, rules: RuleSet | None) -> list[Problem]:
-    """What would go wrong with mails that reach people, though they could be sent."""
-    if settings.delivery == "off" or settings.is_sendgrid_loopback:
-        return []
+def _unfit_for_people(settings: Settings, rules: RuleSet | None) -> list[Problem]:
+    """What would be wrong with mails that reach people, though they could be sent."""
     found = []
-    if not settings.public_url.startswith("https://"):
+    parts = urlsplit(settings.public_url)
+    if parts.scheme != "https" or parts.hostname in LOOPBACK_HOSTS:
         found.append(
             Problem(
                 "NURTURE_PUBLIC_URL",
                 "",
-                f"the opt-out links are no https links, but delivery is on ({settings.delivery}): mailbox providers "
-                "offer one-click opt-out over https only",
+                f"nobody could opt out by its links, but delivery is on ({settings.delivery}): mailbox providers offer "
+                "one-click opt-out over https only",
                 settings.public_url,
-                "https://…",
+                "https://… on a host that others reach",
                 "set it to an address under which the opt-out page can be reached",
-                is_warning=True,
             )
         )
     samples = [sender.id for sender in rules.senders if re.search(_MADE_UP_DOMAIN, sender.email)] if rules else []
@@ -118,7 +127,6 @@ def delivery_warnings(settings: Settings, rules: RuleSet | None) -> list[Problem
                 f"mails would come from a made-up company, but delivery is on ({settings.delivery})",
                 ", ".join(samples),
                 hint="write your own company into it: the law asks every mail to show who sends it",
-                is_warning=True,
             )
         )
     return found

@@ -20,9 +20,9 @@ from datetime import datetime
 
 import duckdb
 import orjson
-from jinja2 import TemplateError
 
 from rules.models import RuleSet, Step
+from rules.templates import RENDER_ERRORS
 from settings import Settings
 from tasks.brakes import judge
 from tasks.clients.sendgrid import Answer, SendGrid
@@ -174,7 +174,7 @@ class Delivery:
                 continue
             try:
                 self._ready.append(self._request(batch))
-            except TemplateError as error:
+            except RENDER_ERRORS as error:
                 step = self._step(batch)
                 self._set_aside["template", step.template] = (
                     f"mails/{step.template} cannot be rendered: {error}; its mails stay planned"
@@ -249,7 +249,7 @@ class Delivery:
         riding = batch
         if refused:
             riding = replace(batch, claims=tuple(claim for claim in batch.claims if claim.send_id not in refused))
-        started = Started(batch.attempt_id, riding.ids, digest, is_again=batch.is_again)
+        started = Started(batch.attempt_id, riding.ids, digest, batch.claimed_for)
         return _Request(riding, batch, refused, started, body)
 
     def _step(self, batch: Batch) -> Step:
@@ -281,6 +281,12 @@ class Delivery:
             self._set_aside["sender", sender] = (
                 f"SendGrid refused sender {sender} with {answer.http_status}: {answer.message}; its mails stay "
                 "planned. Verify the sender's address or domain at SendGrid, or correct senders.yaml"
+            )
+        if answer.is_about_template:
+            template = self._step(request.batch).template
+            self._set_aside["template", template] = (
+                f"SendGrid refused mails/{template} with {answer.http_status}: {answer.message}; its mails stay "
+                "planned. Correct what it names: the mail's files, or its step"
             )
         return Finished(
             request.started.attempt_id,

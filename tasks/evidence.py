@@ -149,10 +149,10 @@ def _look_for_unknown(
     search = _Search(client)
     events: list[dict[str, Any]] = []
     lookups: list[Lookup] = []
-    deadline = time.monotonic() + LOOKUP_SECONDS
+    client.give_up_at = time.monotonic() + LOOKUP_SECONDS
     try:
         for send in unknown:
-            if time.monotonic() > deadline:
+            if time.monotonic() > client.give_up_at:
                 break
             told, is_silent = search.events_of(send)
             events += told

@@ -71,7 +71,7 @@ def sync_handoffs(settings: Settings, rules: RuleSet, as_of: datetime) -> int:
 
 def send_notices(settings: Settings, rules: RuleSet, as_of: datetime) -> int:
     """Tell sales of what is planned to be told, each once. Returns how many notices were taken by the provider."""
-    client = mail_client(settings)
+    client = mail_client(settings, rules)
     if client is None:
         return 0
     check_act_instant(as_of, is_loopback=settings.is_sendgrid_loopback)

@@ -26,10 +26,13 @@ from warehouse.claims import Claim
 MAX_PERSONALIZATIONS = 1_000
 MAX_SUBSTITUTION_BYTES = 10_000
 """Of one recipient, as the JSON that is sent: how the provider counts is not written anywhere, and this is the most."""
+MAX_VALUE_LETTERS = 200
+"""Of a lead's value as a mail shows it: what somebody wrote into a form is no place for a mail of their own."""
 BAD_ADDRESS = "bad_address"
 TOO_LONG = "substitutions_too_long"
 # line breaks of every kind, control characters, and marks that turn the direction of what follows
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_LINK = re.compile(r"://|www\.", re.IGNORECASE)
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")
@@ -108,7 +111,7 @@ def build_payload(
         if names_lead:
             substitutions[lead_tag] = links.lead(claim.send_id)
         for field in shown:
-            value = one_line(show(field, claim.lead.get(field.id))) or one_line(field.mail_default)
+            value = harmless(show(field, claim.lead.get(field.id))) or one_line(field.mail_default)
             if field.id in in_text:
                 substitutions[text_tags[field.id]] = value
             if field.id in in_html:
@@ -163,6 +166,11 @@ def show(field: Field, value: Any) -> str:
 def one_line(text: str) -> str:
     """Without line breaks and control characters, so that no value can begin a header or a line of its own."""
     return (text if text.isprintable() else _CONTROL.sub(" ", text)).strip()
+
+
+def harmless(text: str) -> str:
+    """One line, not too long, without what mail programs make a link of: anybody may have written it into a form."""
+    return one_line(_LINK.sub(" ", one_line(text))[:MAX_VALUE_LETTERS])
 
 
 def values_by_tag(payload: Mapping[str, Any], recipient: int = 0) -> Mapping[str, str]:

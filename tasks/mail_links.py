@@ -10,6 +10,7 @@ import html
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from html.entities import html5
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from rules.models import Sender
@@ -20,8 +21,8 @@ LEAD_PARAMETER = "nl"
 OPT_OUT_SALT = "unsubscribe"
 LEAD_SALT = "lead"
 _TAG = re.compile(r"<(?:a|area|v:\w+)\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>", re.IGNORECASE)
-_HREF = re.compile(r"(\shref\s*=\s*)(\"[^\"]*\"|'[^']*'|[^\s\"'>]+)", re.IGNORECASE)
-_CLICK_TRACKING = re.compile(r"\sclicktracking\s*=", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"([^\s\"'<>/=]+)(?:\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s\"'>]+))?")
+_ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|\w+);")
 _TEXT_URL = re.compile(r"https?://[\w\-.~:/?#\[\]@!$&'()*+,;=%]+", re.IGNORECASE | re.ASCII)
 _SENTENCE_END = ".,;:!?)'"
 
@@ -80,13 +81,16 @@ class Tracking:
 
         def changed(found: re.Match[str]) -> str:
             tag = found.group()
-            href = _HREF.search(tag)
-            if href is None:
+            attributes: dict[str, re.Match[str]] = {}
+            for one in _ATTRIBUTE.finditer(tag):
+                attributes.setdefault(one.group(1).lower(), one)  # the first counts
+            href = attributes.get("href")
+            if href is None or href.group(2) is None:
                 return tag
-            url = html.unescape(href.group(2).strip("\"'"))
+            url = _unescaped(href.group(2))
             if any(part in url for part in self.never):
                 ends_in = 2 if tag.endswith("/>") else 1
-                mark = "" if _CLICK_TRACKING.search(tag) else ' clicktracking="off"'
+                mark = "" if "clicktracking" in attributes else ' clicktracking="off"'
                 return tag[:-ends_in] + mark + tag[-ends_in:]
             made = self._with_parameters(url)
             if made == url:
@@ -112,6 +116,16 @@ class Tracking:
             added += f"{'&' if added else ''}{LEAD_PARAMETER}={self.lead_tag}"
         query = "&".join(part for part in (parts.query, added) if part)
         return urlunsplit(parts._replace(query=query))
+
+
+def _unescaped(value: str) -> str:
+    """An attribute's value, with or without quotes. What only looks like an entity, as in ``?a=1&section=2``, stays."""
+
+    def character(found: re.Match[str]) -> str:
+        entity = found.group()
+        return html.unescape(entity) if entity[1] == "#" else html5.get(entity[1:], entity)
+
+    return _ENTITY.sub(character, value[1:-1] if value[0] in "\"'" else value)
 
 
 def tracking_of(sender: Sender, scenario: str, step: str, links: Links, token_tag: str, lead_tag: str) -> Tracking:

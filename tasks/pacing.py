@@ -56,7 +56,8 @@ class Pacing:
         if told:
             self.at_a_time = max(1, min(self.at_a_time, *told))
         self._wait_for(max(answer.wait_seconds for answer in answers))
-        if answer := next((one for one in answers if one.verdict == "stop" and not one.is_about_sender), None):
+        stops = [one for one in answers if one.verdict == "stop"]
+        if answer := next((one for one in stops if not (one.is_about_sender or one.is_about_template)), None):
             raise RunError(
                 f"SendGrid refused with {answer.http_status}: {answer.message}; the mails stay planned. "
                 "Check the API key, the verified sender and the account's region"

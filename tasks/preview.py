@@ -184,7 +184,7 @@ def write_previews(settings: Settings, rules: RuleSet, folder: Path, step: str |
 
 def _page(step: Step) -> str:
     names = [step.scenario, step.step, *([step.variant] if step.variant != DEFAULT_VARIANT else [])]
-    return re.sub(r"[^\w.-]", "_", "-".join(names)) + ".html"
+    return "~".join(re.sub(r"[^\w.-]", "_", name) for name in names) + ".html"  # no id holds the separator
 
 
 def _timing(step: Step, wording: Wording) -> str:

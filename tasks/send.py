@@ -48,7 +48,7 @@ def deliver_sends(
         ConfigurationError: Delivery is on and cannot work as configured.
         RunError: The provider refuses or cannot be reached, or a brake holds marketing mails; they stay planned.
     """
-    client = mail_client(settings)
+    client = mail_client(settings, rules)
     if client is None:
         return Counter()
     check_act_instant(as_of, is_loopback=settings.is_sendgrid_loopback)

@@ -6,7 +6,6 @@ They count nowhere: the ledger hears nothing of them, their events name no send,
 from __future__ import annotations
 
 from rules.errors import ConfigurationError, Problem
-from rules.hints import shown
 from rules.models import RuleSet
 from settings import Settings
 from tasks.acts import mail_client
@@ -39,20 +38,18 @@ def send_tests(settings: Settings, rules: RuleSet, address: str, step: str | Non
         RunError: There is no such lead, or the provider did not take a mail.
     """
     recipient = address.strip().lower()
-    client = mail_client(settings)
+    client = mail_client(settings, rules)
     if client is None:
         hint = "set NURTURE_DELIVERY=allowlist, and name the address in NURTURE_ALLOWLIST"
         raise ConfigurationError(
             [Problem("NURTURE_DELIVERY", "", "delivery is off, so no test can leave", "off", "allowlist, live", hint)]
         )
     if not is_deliverable(recipient):
-        raise ConfigurationError(
-            [Problem("--test-to", "", "this is not a mail address", shown(address), "name@example.com")]
-        )
+        raise ConfigurationError([Problem("--test-to", "", "this is not a mail address", allowed="name@example.com")])
     if not settings.is_sendgrid_loopback and not settings.allows(recipient):
         hint = "add the address, or its @domain, to NURTURE_ALLOWLIST"
         raise ConfigurationError(
-            [Problem("--test-to", "", "tests go only to addresses of NURTURE_ALLOWLIST", shown(address), "", hint)]
+            [Problem("--test-to", "", "tests go only to addresses of NURTURE_ALLOWLIST", hint=hint)]
         )
     steps = [one for one in chosen_steps(rules, step) if step is not None or one.is_enabled]
     lead = made_up_lead(rules.fields) if email is None else known_lead(settings, email)

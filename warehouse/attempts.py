@@ -14,6 +14,7 @@ from typing import Literal
 
 import duckdb
 
+from warehouse.errors import WarehouseError
 from warehouse.sending import count_of
 from warehouse.statements import query
 
@@ -23,12 +24,12 @@ LOST = "the run ended before the answer"
 
 @dataclass(frozen=True)
 class Started:
-    """A request about to leave; ``is_again``: its sends were claimed for another."""
+    """A request about to leave; ``claimed_for``: the request its sends were claimed for before, if any."""
 
     attempt_id: str
     send_ids: Sequence[str]
     payload_hash: str
-    is_again: bool
+    claimed_for: str | None
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,11 @@ class Finished:
 
 
 def start_attempts(connection: duckdb.DuckDBPyConnection, started: Sequence[Started], as_of: datetime) -> None:
-    """Note requests before they leave."""
+    """Note requests before they leave.
+
+    Raises:
+        WarehouseError: Some of their sends are no longer claimed for them; no request may leave.
+    """
     connection.execute(
         """
         insert into attempts by name
@@ -66,11 +71,21 @@ def start_attempts(connection: duckdb.DuckDBPyConnection, started: Sequence[Star
         },
     )
     for one in started:
-        if one.is_again:
+        if one.claimed_for is not None:
             connection.execute(
-                "update sends set attempt_id = ? where state = 'claimed' and send_id in (select unnest(?))",
-                [one.attempt_id, list(one.send_ids)],
+                "update sends set attempt_id = ?"
+                " where state = 'claimed' and attempt_id = ? and send_id in (select unnest(?))",
+                [one.attempt_id, one.claimed_for, list(one.send_ids)],
             )
+    ((claimed,),) = connection.execute(
+        "select count(*) from sends where state = 'claimed' and attempt_id in (select unnest(?))",
+        [[one.attempt_id for one in started]],
+    ).fetchall()
+    if claimed != sum(len(one.send_ids) for one in started):
+        raise WarehouseError(
+            "another run has taken over mails that this one was about to send, and will send them; let only one run "
+            "at a time use a ledger, on one machine"
+        )
 
 
 def finish_attempts(connection: duckdb.DuckDBPyConnection, finished: Sequence[Finished], as_of: datetime) -> None:

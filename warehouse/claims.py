@@ -45,8 +45,8 @@ class Batch:
     step: str
     variant: str
     claims: tuple[Claim, ...]
-    is_again: bool = False
-    """Whether its sends were claimed for another."""
+    claimed_for: str | None = None
+    """The request its sends were claimed for before, if any."""
 
     @property
     def ids(self) -> list[str]:
@@ -55,7 +55,7 @@ class Batch:
 
     def again(self, claims: Sequence[Claim]) -> Batch:
         """Some of its sends, for another request."""
-        return replace(self, attempt_id=uuid.uuid4().hex, claims=tuple(claims), is_again=True)
+        return replace(self, attempt_id=uuid.uuid4().hex, claims=tuple(claims), claimed_for=self.attempt_id)
 
 
 @dataclass(frozen=True)

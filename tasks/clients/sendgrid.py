@@ -26,7 +26,8 @@ from tasks.clients.transport import MaybeSentError, NotSentError, Reply, Transpo
 Verdict = Literal["accepted", "rejected", "split", "wait", "stop", "not_sent", "unknown"]
 
 _PERSONALIZATION = re.compile(r"personalizations[.\[](\d+)")
-_ADDRESS = re.compile(r"[^\s<>\"']+@[^\s<>\"']+")
+# from end to end, but for the quotes and brackets around it; an address may hold quotes itself
+_ADDRESS = re.compile(r"[^\s<(\[{\"']\S*[@＠]\S*[^\s>)\]}\"'.,;:]")
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class Answer:
 
     ``verdict``: ``accepted``: all mails were taken. ``rejected``: none was, and ``rejected`` numbers the mails at
     fault. ``split``: none was, and nobody says which is at fault. ``wait``: none was, for too many requests. ``stop``:
-    none was, and none will be until a person acts; ``is_about_sender``: none of this sender. ``not_sent``: the request
-    never left. ``unknown``: it may have. ``requests_left`` of those allowed for now, if told; the limit is lifted in
-    ``wait_seconds``.
+    none was, and none will be until a person acts; ``is_about_sender``: none of this sender, ``is_about_template``:
+    none of this template. ``not_sent``: the request never left. ``unknown``: it may have. ``requests_left`` of those
+    allowed for now, if told; the limit is lifted in ``wait_seconds``.
     """
 
     verdict: Verdict
@@ -48,6 +49,7 @@ class Answer:
     wait_seconds: float = 0
     requests_left: int | None = None
     is_about_sender: bool = False
+    is_about_template: bool = False
 
 
 class Body(bytes):
@@ -150,7 +152,12 @@ class SendGrid:
 def _refusal(status: int, body: bytes, headers: Any) -> Answer:
     errors = _errors(body)
     message = _message(errors)
+    fields = [str(error.get("field") or "") for error in errors]
+    names_sender = any(re.split(r"[.\[]", field)[0] == "from" for field in fields)
     if status == 400:
+        if fields and all(field and not field.startswith("personalizations") for field in fields):
+            # what all mails of the request share; none of them is at fault
+            return Answer("stop", status, message, is_about_sender=names_sender, is_about_template=not names_sender)
         rejected = _rejected(errors)
         return Answer("rejected" if rejected else "split", status, message, rejected=rejected)
     if status == 413:
@@ -160,9 +167,7 @@ def _refusal(status: int, body: bytes, headers: Any) -> Answer:
     if status < 400:
         return Answer("stop", status, "a redirect, which is not followed")
     if status < 500:
-        fields = [str(error.get("field") or "") for error in errors]
-        is_about_sender = status == 403 and any(field.split(".")[0] == "from" for field in fields)
-        return Answer("stop", status, message, is_about_sender=is_about_sender)
+        return Answer("stop", status, message, is_about_sender=status == 403 and names_sender)
     return Answer("unknown", status, message)
 
 

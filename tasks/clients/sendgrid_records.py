@@ -10,22 +10,20 @@ are kept. What fails for good is an error, never an empty list: silence must not
 
 from __future__ import annotations
 
-import http.client
-import logging
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.error import URLError
 from urllib.parse import quote
 
 import orjson
 from python_http_client.exceptions import HTTPError
-from sendgrid import SendGridAPIClient
 
 from tasks.clients.rate_limits import reset_seconds
+from tasks.clients.sendgrid import make_client
+from tasks.clients.transport import MaybeSentError, NotSentError
 from tasks.errors import RunError
 
 PAGE_SIZE = 500
@@ -68,13 +66,16 @@ class Message:
 
 
 class SendGridRecords:
-    """Asks one account."""
+    """Asks one account.
+
+    Attributes:
+        give_up_at: The monotonic time from which no answer is waited for or asked for anew; None: there is none.
+    """
+
+    give_up_at: float | None = None
 
     def __init__(self, host: str, api_key: str, timeout_seconds: float) -> None:
-        # At DEBUG this logger prints the Authorization header and every body.
-        logging.getLogger("python_http_client").setLevel(logging.WARNING)
-        self._client = SendGridAPIClient(api_key=api_key, host=host).client
-        self._client.timeout = timeout_seconds
+        self._client = make_client(host, api_key, timeout_seconds)
 
     def suppressions(self, name: str, since: datetime | None) -> list[Suppressed]:
         """Everyone on the list ``bounces``, ``spam_reports``, ``invalid_emails`` or ``unsubscribes``.
@@ -159,9 +160,9 @@ class SendGridRecords:
                 status = int(error.status_code)
                 if status == 404 and or_nothing:
                     return None
-                if status == 429 and waits < MAX_WAITS:
+                if status == 429 and waits < MAX_WAITS and self._is_time_for(wait := reset_seconds(error.headers)):
                     waits += 1
-                    time.sleep(reset_seconds(error.headers))
+                    time.sleep(wait)
                     continue
                 failure = f"SendGrid answered {status} when its {what} were read"
                 if status in {401, 403}:
@@ -169,19 +170,28 @@ class SendGridRecords:
                     raise RecordsError(f"{failure}: {hint}", is_refused=True) from None
                 if status == 429:
                     raise RecordsError(f"{failure}: the rate limit does not lift; run again later") from None
+                if status < 400:
+                    raise RecordsError(
+                        f"{failure}: a redirect, which is not followed; check NURTURE_SENDGRID_HOST"
+                    ) from None
                 if status < 500:
                     raise RecordsError(
                         f"{failure}: it does not understand what it is asked; please report it"
                     ) from None
-            except (URLError, OSError, http.client.HTTPException) as error:
-                reason = error.reason if isinstance(error, URLError) else type(error).__name__
-                failure = f"SendGrid could not be reached when its {what} were read: {reason}"
+            except (NotSentError, MaybeSentError) as error:
+                failure = f"SendGrid could not be reached when its {what} were read: {error}"
             except orjson.JSONDecodeError:
                 failure = f"SendGrid's {what} did not answer in JSON"
+            except Exception as error:  # noqa: BLE001 - its message may hold the request
+                raise RecordsError(f"SendGrid's {what} could not be read: {type(error).__name__}") from None
             tries += 1
-            if tries >= MAX_TRIES:
+            wait = 0.2 * 2**tries
+            if tries >= MAX_TRIES or not self._is_time_for(wait):
                 raise RecordsError(f"{failure}. Check NURTURE_SENDGRID_HOST and the network, and run again")
-            time.sleep(0.2 * 2**tries)
+            time.sleep(wait)
+
+    def _is_time_for(self, seconds: float) -> bool:
+        return self.give_up_at is None or time.monotonic() + seconds < self.give_up_at
 
 
 def _suppressed(item: Any, name: str, stamp: str) -> Suppressed:

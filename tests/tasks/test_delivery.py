@@ -15,7 +15,9 @@ import orjson
 import pytest
 
 from rules.models import RuleSet, Sender, Template
+from settings import Settings
 from tasks import delivery
+from tasks.acts import only_one
 from tasks.clients.sendgrid import Answer
 from tasks.delivery import Delivery
 from tasks.errors import RunError
@@ -26,6 +28,7 @@ from tests.tasks.clients.raw_server import Peer, RawServer
 from tests.world import World, stand_in
 from warehouse.claims import Claims
 from warehouse.connection import open_ledger
+from warehouse.errors import WarehouseError
 
 THANKS = step("thanks", DOWNLOAD, segment="everyone")
 MIGRATIONS = Path(__file__).parents[2] / "warehouse" / "migrations" / "ledger"
@@ -178,6 +181,36 @@ def test_what_was_answered_is_kept_when_the_ledger_cannot_be_opened_any_more(
     assert states(world) == {"accepted": 2, "planned": 1}
 
 
+def test_homes_that_share_a_ledger_share_the_lock_of_sending(tmp_path: Path) -> None:
+    shared = {"ledger_file": tmp_path / "shared" / "ledger.duckdb", "lock_timeout_seconds": 0}
+    one, other = (Settings(home=tmp_path / name, **shared) for name in ("one", "other"))
+    with only_one(one, "send"):
+        with pytest.raises(RunError, match="another run is at it"), only_one(other, "send"):
+            pass
+        with only_one(one, "run"), only_one(other, "run"), only_one(Settings(home=tmp_path / "third"), "send"):
+            pass
+
+
+@pytest.mark.parametrize("verdict", ["accepted", "split"])
+def test_mails_that_another_run_has_taken_over_do_not_leave_from_this_one(
+    world: World, monkeypatch: pytest.MonkeyPatch, verdict: Any
+) -> None:
+    """As if the lock had not held: the other run gave up what was claimed, and claimed it for itself."""
+    small_requests(monkeypatch, mails=2, page=100)
+    decide(world, rules(), 6)
+
+    def take_over(*_: object) -> Answer:
+        with open_ledger(world.settings) as ledger:
+            ledger.execute("update sends set attempt_id = 'of another run' where state = 'claimed'")
+        return Answer(verdict)
+
+    client = Asked(take_over)
+    with pytest.raises(WarehouseError, match="another run has taken over"):
+        deliver(world, rules(), client)
+    assert len(client.payloads) == 1
+    assert world.ledger("select count(*) from attempts") == [(1,)]
+
+
 def test_a_sender_that_is_refused_stops_its_own_mails_alone(tmp_path: Path) -> None:
     sales = Sender(
         id="sales", name="営業", email="sales@example.com", company="会社", postal_address="東京", contact="連絡先"
@@ -211,12 +244,46 @@ def test_a_sender_that_is_refused_stops_its_own_mails_alone(tmp_path: Path) -> N
     ]
 
 
-def test_a_template_that_cannot_be_rendered_stops_its_own_mails_alone(world: World) -> None:
-    broken = Template(id="broken", subject="{{ step.subject }}", text="{{ lead.nothing }}", html="<p></p>")
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [("from.email", "refused sender sales with 400"), ("content.0.value", "refused mails/offer with 400")],
+)
+def test_a_refusal_of_what_all_mails_share_rejects_no_lead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str, told: str
+) -> None:
+    small_requests(monkeypatch, mails=2, page=100)
+    base = rules()
+    sales = base.senders[0].model_copy(update={"id": "sales", "email": "sales@example.com"})
+    offer = base.templates[0].model_copy(update={"id": "offer"})
+    steps = (step("offer", SEMINAR, segment="everyone", sender="sales", template="offer"), THANKS)
+    asked = rules(*steps, senders=(*base.senders, sales), templates=(*base.templates, offer))
+    error = {"errors": [{"message": "Something is wrong with it.", "field": field}]}
+
+    def act(peer: Peer) -> None:
+        while True:
+            _, body = peer.read_request()
+            if orjson.loads(body)["from"]["email"] == sales.email:
+                peer.answer("400 Bad Request", orjson.dumps(error))
+            else:
+                peer.answer("202 Accepted")
+
+    with RawServer(act) as server, stand_in(tmp_path) as unused:
+        world = World(tmp_path, unused, sendgrid_host=server.url)
+        decide(world, asked, 5)
+        with pytest.raises(RunError, match=f"{told}: Something is wrong with it"):
+            deliver_sends(world.settings, asked, at(1))
+    assert world.ledger("select step, state, count(*) from sends group by all order by all") == [
+        ("offer", "planned", 5), ("thanks", "accepted", 5),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "told"), [("{{ lead.nothing }}", "nothing"), ("{{ 1 / 0 }}", "division by zero")])
+def test_a_template_that_cannot_be_rendered_stops_its_own_mails_alone(world: World, text: str, told: str) -> None:
+    broken = Template(id="broken", subject="{{ step.subject }}", text=text, html="<p></p>")
     asked = rules(THANKS, step("offer", SEMINAR, segment="everyone", template="broken"))
     asked = asked.model_copy(update={"templates": (*asked.templates, broken)})
     decide(world, asked, 2)
-    with pytest.raises(RunError, match=r"mails/broken cannot be rendered: .*nothing"):
+    with pytest.raises(RunError, match=f"mails/broken cannot be rendered: .*{told}"):
         deliver_sends(world.settings, asked, at(1))
     assert world.ledger("select step, state, count(*) from sends group by all order by all") == [
         ("offer", "planned", 2), ("thanks", "accepted", 2),

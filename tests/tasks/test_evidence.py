@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import socket
-import urllib.request
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,9 +17,11 @@ from flows.nurture_cycle import nurture_cycle
 from flows.send_scenarios import send_scenarios
 from rules.models import RuleSet
 from sandbox.sendgrid import Fault, RateLimit
+from settings import Settings
 from tasks import evidence
 from tasks.clients import sendgrid_records
 from tasks.clients.sendgrid_records import RecordsError, SendGridRecords
+from tasks.clients.transport import Transport
 from tasks.errors import RunError
 from tasks.evidence import Evidence, pull_evidence
 from tasks.pull import pull_sources
@@ -26,6 +29,7 @@ from tasks.send import deliver_sends, plan_sends
 from tests.company import SmallCompany
 from tests.facts import START, add_consent, add_event, add_lead, at
 from tests.rule_sets import DOWNLOAD, rule_set, step
+from tests.tasks.clients.raw_server import Peer, RawServer
 from tests.world import World, stand_in
 from warehouse.connection import open_ledger
 from warehouse.log_lookups import Taken, unknown_sends
@@ -103,6 +107,29 @@ def test_every_page_is_read_once_and_a_second_run_adds_nothing(world: World) -> 
     assert world.warehouse("select count(*) from quarantine where source = 'sendgrid'") == [(1,)]
 
 
+def test_what_is_kept_of_an_erased_person_as_a_hash_brings_no_address_back(world: World) -> None:
+    told = world.stand_in.mailbox.told
+    told.add_to_group(7, ["Erased@example.com", "partly@example.com", "other@example.com"], at(1))
+    told.add("spam_reports", ["erased@example.com"], at(1))
+
+    def erase(connection: Any) -> None:
+        for email, blocks in (("erased", ("newsletter", "step", "trigger", "all")), ("partly", ("newsletter",))):
+            for word in blocks:
+                connection.execute(
+                    "insert into suppression_records values (md5($1 || $2), 'erasure', null, null, $2, 'opt_out', $3, $4,"
+                    " address_hash($1))",
+                    [f"{email}@example.com", word, at(1), at(2)],
+                )
+
+    world.facts(erase)
+    pulled = "select email, blocks from suppression_records where source = 'sendgrid' order by all"
+    assert ask(world, at(3)).suppressions_new == 2
+    assert world.warehouse(pulled) == [("other@example.com", "marketing"), ("partly@example.com", "marketing")]
+    told.add("bounces", ["erased@example.com"], at(3))
+    assert ask(world, at(4)).suppressions_new == 1, "it came about after the erasure"
+    assert world.warehouse(pulled)[0] == ("erased@example.com", "all")
+
+
 def test_a_run_that_dies_between_the_lists_has_taken_none_and_the_next_takes_all(world: World) -> None:
     world.stand_in.mailbox.told.add("bounces", ["gone@example.com"], at(1))
     world.stand_in.mailbox.told.add("unsubscribes", ["leaver@example.com"], at(1))
@@ -163,6 +190,41 @@ def test_pages_that_are_all_alike_are_an_error_and_no_endless_loop(
     monkeypatch.setattr(client, "_ask", lambda *_, **__: {"result": "a proxy's"})
     with pytest.raises(RecordsError, match="something else"):
         client.suppressions("bounces", None)
+
+
+@pytest.mark.parametrize("key", ["SG.line\n", "SG.鍵"])
+def test_a_key_that_no_header_can_hold_is_not_shown(world: World, key: str) -> None:
+    with pytest.raises(RecordsError, match="check the API key") as failure:
+        SendGridRecords(world.stand_in.url, key, 5).suppressions("bounces", None)
+    assert "SG." not in str(failure.value)
+    assert failure.value.__suppress_context__ or failure.value.__context__ is None
+
+
+def test_a_key_is_without_the_spaces_around_it(world: World) -> None:
+    values = {"home": world.home, "sendgrid_host": world.stand_in.url}
+    key = Settings(**values, sendgrid_api_key=" SG.test\n").sendgrid_api_key
+    assert key is not None
+    assert key.get_secret_value() == "SG.test"
+    assert Settings(**values, sendgrid_api_key="\n").sendgrid_api_key is None
+
+
+def test_a_redirect_hands_the_key_to_nobody_and_is_no_empty_list(caplog: pytest.LogCaptureFixture) -> None:
+    def redirect(peer: Peer) -> None:
+        peer.read_head()
+        peer.answer("302 Found", Location=f"{other.url}/v3/suppression/bounces")
+
+    def know_nobody(peer: Peer) -> None:
+        peer.read_head()
+        peer.answer("200 OK", b"[]")
+
+    with RawServer(know_nobody) as other, RawServer(redirect) as server:
+        client = SendGridRecords(server.url, "SG.test", 5)
+        for name in ("", "python_http_client"):
+            caplog.set_level(logging.DEBUG, logger=name)
+        with pytest.raises(RecordsError, match=r"answered 302.*not followed"):
+            client.suppressions("bounces", None)
+        assert other.connections == 0
+    assert "SG.test" not in caplog.text
 
 
 def test_nothing_is_asked_where_nobody_could_be_mailed(world: World) -> None:
@@ -371,6 +433,29 @@ def test_logs_that_cannot_be_read_are_told_and_stop_nobody(world: World) -> None
     assert world.ledger("select count(*) from log_lookups") == [(0,)]
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("status", status=429, headers={"X-RateLimit-Reset": "60"}, times=9, path="/v3/logs"),
+        Fault("status", status=503, times=9, path="/v3/logs"),
+    ],
+    ids=["rate limit", "outage"],
+)
+def test_logs_are_waited_for_no_longer_than_lookups_may_take(
+    world: World, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    silent_world(world, with_witnesses=False)
+    monkeypatch.setattr(evidence, "LOOKUP_SECONDS", 0.3)
+    monkeypatch.setattr(sendgrid_records, "MAX_TRIES", 9)
+    world.stand_in.faults.set([fault])
+    told: list[str] = []
+    began = time.monotonic()
+    assert ask(world, at(1, hours=1), told.append) == Evidence()
+    assert time.monotonic() - began < 5
+    assert f"answered {fault.status}" in told[0]
+    assert ("lost@example.com", "unknown") in states(world)
+
+
 def test_what_a_run_that_died_left_behind_is_asked_for_by_the_next(world: World) -> None:
     lead(world, "a", at(1))
     world.stand_in.faults.set([Fault("reset_after")])
@@ -383,13 +468,13 @@ def test_what_a_run_that_died_left_behind_is_asked_for_by_the_next(world: World)
 
 def test_no_address_stands_in_a_url(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     urls: list[str] = []
-    opened = urllib.request.OpenerDirector.open
+    requested = Transport.request
 
-    def note(self: Any, request: Any, *args: Any, **options: Any) -> Any:
-        urls.append(request.full_url)
-        return opened(self, request, *args, **options)
+    def note(self: Transport, method: str, url: str, *args: Any) -> Any:
+        urls.append(url)
+        return requested(self, method, url, *args)
 
-    monkeypatch.setattr(urllib.request.OpenerDirector, "open", note)
+    monkeypatch.setattr(Transport, "request", note)
     lead(world, "a", at(1))
     world.stand_in.faults.set([Fault("reset_after")])
     world.send(rules(), at(1))

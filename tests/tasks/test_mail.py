@@ -20,10 +20,11 @@ from rules.models import Field, Sender, Template
 from settings import Settings
 from tasks.mail import (
     MAX_SUBSTITUTION_BYTES,
+    MAX_VALUE_LETTERS,
     build_payload,
     fill,
+    harmless,
     is_deliverable,
-    one_line,
     shown_fields,
     values_by_tag,
 )
@@ -89,11 +90,21 @@ def test_whatever_a_lead_is_called_it_stays_in_its_place(value: str) -> None:
     mail = made(
         text="A{{ lead.name }}B{{ unsubscribe_url }}", html='<b title="{{ lead.name }}">{{ lead.name }}</b>', name=value
     )
-    shown = one_line(value) or "ご担当者"
+    shown = harmless(value) or "ご担当者"
     assert len(mail["subject"].splitlines()) == 1
     assert mail["text"].startswith(f"A{shown}Bhttps://mail.example.com/u/")
     assert Seen(mail["html"]).text == shown, "one element, whose text is the value"
     assert started(mail["html"]) == [("b", {"title": shown})]
+
+
+def test_what_somebody_wrote_into_a_form_brings_no_link_and_no_mail_of_its_own() -> None:
+    mail = made(name="HTTPS://evil.example/x をご覧ください WWW.evil.example", company="あ" * 5_000)
+    for part in (mail["subject"], mail["text"], mail["html"]):
+        assert "HTTPS evil.example/x をご覧ください  evil.example" in part
+    assert "://" not in mail["subject"] + mail["html"].partition("<a")[0]
+    long = made(subject="{{ lead.company }}", company="あ" * 5_000)
+    assert long["subject"] == "あ" * MAX_VALUE_LETTERS
+    assert made(name="://")["subject"] == "ご担当者様", "as if there were no name"
 
 
 def started(body: str) -> list[tuple[str, dict[str, str | None]]]:
@@ -146,6 +157,25 @@ def test_links_to_the_own_site_say_which_mail_and_whose_click_and_no_other_link_
     assert "https://elsewhere.example/z.\n" in mail["text"]
     assert mail["text"].endswith(f"https://mail.example.com/u/{opt_out}")
     assert mail["tracking_settings"]["click_tracking"]["enable_text"] is False
+
+
+def test_a_link_stays_what_it_was_but_for_what_is_added() -> None:
+    own = "https://www.example.com/x"
+    mail = made(
+        html=f"""<a title="a href='{own}/decoy' clicktracking=" data-href="{own}" href="{own}?a=1&section=2&copy;=&#51;">1</a>"""
+        f"""<a title="clicktracking='on'" href='{{{{ unsubscribe_url }}}}'>2</a><a href={own}/ class=b>3</a><a href>4</a>"""
+        f"""<a href="{own}?q='a'">5</a>"""
+    )
+    tags = started(mail["html"])
+    assert tags[0][1]["title"] == f"a href='{own}/decoy' clicktracking="
+    assert tags[0][1]["data-href"] == own
+    assert str(tags[0][1]["href"]).startswith(f"{own}?a=1&section=2©=3&utm_source=nurture&")
+    assert "?a=1&amp;section=2" in mail["html"]
+    assert tags[1][1]["clicktracking"] == "off"
+    assert str(tags[2][1]["href"]).startswith(f"{own}/?utm_source=")
+    assert tags[2][1]["class"] == "b"
+    assert tags[3] == ("a", {"href": None})
+    assert str(tags[4][1]["href"]).startswith(f"{own}?q='a'&utm_source=")
 
 
 def test_a_sender_may_leave_out_the_parameters_and_the_token() -> None:
@@ -234,8 +264,11 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield World(tmp_path, server)
 
 
-def test_a_mail_that_cannot_ride_keeps_no_other_from_going_and_says_why(world: World) -> None:
+def test_a_mail_that_cannot_ride_keeps_no_other_from_going_and_says_why(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """10,000 bytes of substitutions go, 10,001 do not; nor does an address the provider would refuse."""
+    monkeypatch.setattr("tasks.mail.MAX_VALUE_LETTERS", MAX_SUBSTITUTION_BYTES)  # one field fills them by itself
     noted = Field(id="note", label="メモ")
     base = rule_set()
     template = base.templates[0].model_copy(update={"text": "{{ lead.note }} {{ unsubscribe_url }}"})

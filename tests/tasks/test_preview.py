@@ -99,27 +99,33 @@ def test_pages_show_each_mail_for_a_lead_and_nothing_is_touched(world: World) ->
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert {path.name for path in (world.home / "out").iterdir()} == {
         "index.html",
-        "guide-thanks.html",
-        "guide-off.html",
+        "guide~thanks.html",
+        "guide~off.html",
     }
     listed = index.read_text(encoding="utf-8")
     assert "件名 thanks" in listed
     assert "資料" in listed
     assert listed.count("無効") >= 1
-    page = (world.home / "out" / "guide-thanks.html").read_text(encoding="utf-8")
+    page = (world.home / "out" / "guide~thanks.html").read_text(encoding="utf-8")
     assert "鈴木工業 鈴木&lt;花子&gt; 様" in parts_of(page)
     assert "鈴木工業 鈴木&lt;花子&gt; 様\nhttp://127.0.0.1:8787/u/preview" in page, "the text part"
     assert "List-Unsubscribe-Post" in page
     assert world.accepted() == []
 
 
+def test_mails_whose_ids_join_alike_have_a_page_each(tmp_path: Path) -> None:
+    steps = [step(name, DOWNLOAD, scenario=scenario) for scenario, name in (("a-b", "c"), ("a", "b-c"))]
+    write_previews(Settings(home=tmp_path / "none"), rule_set(steps=tuple(steps)), tmp_path / "out", None, None)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"index.html", "a-b~c.html", "a~b-c.html"}
+
+
 def test_a_made_up_lead_needs_no_warehouse(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "none")
     write_previews(settings, RULES, tmp_path / "out", "guide/thanks", None)
-    page = (tmp_path / "out" / "guide-thanks.html").read_text(encoding="utf-8")
+    page = (tmp_path / "out" / "guide~thanks.html").read_text(encoding="utf-8")
     assert "株式会社見本製作所 見本 太郎 様" in parts_of(page)
     assert not settings.home.exists()
-    assert not (tmp_path / "out" / "guide-off.html").exists()
+    assert not (tmp_path / "out" / "guide~off.html").exists()
 
 
 def test_a_step_or_a_lead_that_is_not_there_is_told(world: World) -> None:
@@ -168,16 +174,21 @@ def test_tests_go_only_to_addresses_that_may_get_them(world: World) -> None:
         "sendgrid_api_key": "SG.test",
         "secret_key": "s",
         "sendgrid_host": "https://sg.example",
+        "public_url": "https://mail.example.com",
     }
+    senders = tuple(sender.model_copy(update={"email": "us@ours.jp"}) for sender in RULES.senders)
+    rules = RULES.model_copy(update={"senders": senders})
     with pytest.raises(ConfigurationError, match="delivery is off"):
         send_tests(Settings(**values, delivery="off"), RULES, "me@example.com", None, None)
     for delivery in ("allowlist", "live"):
         settings = Settings(**values, delivery=delivery, allowlist="you@example.com, @mine.example")
         with pytest.raises(ConfigurationError, match="NURTURE_ALLOWLIST") as raised:
-            send_tests(settings, RULES, "me@example.com", None, None)
+            send_tests(settings, rules, "me@example.com", None, None)
         assert "me@" not in str(raised.value)
-    with pytest.raises(ConfigurationError, match="not a mail address"):
-        send_tests(world.settings, RULES, "me@localhost", None, None)
+    for typed in ("me@localhost", "me＠example.com"):
+        with pytest.raises(ConfigurationError, match="not a mail address") as raised:
+            send_tests(world.settings, RULES, typed, None, None)
+        assert typed not in str(raised.value)
     assert world.accepted() == []
 
 
@@ -219,6 +230,7 @@ def test_check_warns_of_mails_that_would_reach_people_and_should_not_yet(tmp_pat
     done = command(company, "check", **live)
     assert done.exit_code == 0
     assert re.search(r"warning: NURTURE_PUBLIC_URL: .*https", done.stderr)
+    assert done.stderr.count("NURTURE_PUBLIC_URL") == 1
     assert "warning: senders.yaml: mails would come from a made-up company" in done.stderr
     done = command(company, "check", **live, NURTURE_PUBLIC_URL="https://mail.example.com")
     assert "NURTURE_PUBLIC_URL" not in done.stderr

@@ -449,8 +449,15 @@ def test_delivery_is_off_unless_set_and_needs_its_secrets(world: World) -> None:
     assert deliver_sends(far, rules(THANKS), at(1)) == {}
     assert waiting_sends(far) == 1
     live = far.model_copy(update={"delivery": "live"})
-    with pytest.raises(ConfigurationError, match="more than an hour from the clock"):
+    with pytest.raises(ConfigurationError, match=r"NURTURE_PUBLIC_URL: (.|\n)*senders.yaml: .*made-up company"):
         deliver_sends(live, rules(THANKS), at(1))
+    on_this_machine = live.model_copy(update={"public_url": "https://localhost"})
+    with pytest.raises(ConfigurationError, match="NURTURE_PUBLIC_URL: nobody could opt out"):
+        deliver_sends(on_this_machine, rules(THANKS), at(1))
+    real = rules(THANKS, senders=(rules().senders[0].model_copy(update={"email": "us@ours.jp"}),))
+    live = live.model_copy(update={"public_url": "https://mail.ours.jp"})
+    with pytest.raises(ConfigurationError, match="more than an hour from the clock"):
+        deliver_sends(live, real, at(1))
     with pytest.raises(ConfigurationError, match="NURTURE_SENDGRID_API_KEY"):
         deliver_sends(live.model_copy(update={"sendgrid_api_key": None}), rules(THANKS), at(1))
 

@@ -249,6 +249,20 @@ def test_a_sender_that_is_not_verified_stops_this_sender_and_names_no_address() 
 
 
 @pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("o'neil@example.com is bad", "<address> is bad"),
+        ("<\"o'neil\"@example.com>, 'b@example.com'.", "<\"<address>>, '<address>'."),
+        ("(yamada＠example.com)", "(<address>)"),
+        ("[a<b@example.com]: no, not @ all", "[<address>]: no, not @ all"),
+    ],
+)
+def test_no_part_of_an_address_is_kept_of_what_sendgrid_says(told: str, kept: str) -> None:
+    with RawServer(answering("401 No", orjson.dumps({"errors": [{"message": told}]}))) as server:
+        assert client_of(server).send(MAIL).message == f"{kept} (no field)"
+
+
+@pytest.mark.parametrize(
     ("status", "body", "message"),
     [
         ("401 Unauthorized", b'{"errors": [{"message": "authorization required"}]}', "authorization required (no field)"),
@@ -263,6 +277,25 @@ def test_a_sender_that_is_not_verified_stops_this_sender_and_names_no_address() 
 def test_refusals_for_good_stop(status: str, body: bytes, message: str) -> None:
     with RawServer(answering(status, body)) as server:
         assert client_of(server).send(MAIL) == Answer("stop", int(status[:3]), message)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (["from.email"], {"verdict": "stop", "is_about_sender": True}),
+        (["subject", "from"], {"verdict": "stop", "is_about_sender": True}),
+        (["categories[0]", "content.0.value"], {"verdict": "stop", "is_about_template": True}),
+        (["subject", "personalizations.3.to"], {"verdict": "rejected", "rejected": (3,)}),
+        (["subject", "personalizations"], {"verdict": "split"}),
+        (["subject", None], {"verdict": "split"}),
+        ([], {"verdict": "split"}),
+    ],
+)
+def test_a_bad_request_is_about_what_it_names(fields: list[str | None], expected: dict[str, object]) -> None:
+    errors = [{"message": "bad", "field": field} for field in fields]
+    with RawServer(answering("400 Bad Request", orjson.dumps({"errors": errors}))) as server:
+        answer = client_of(server).send(MAIL)
+    assert answer == Answer(http_status=400, message=answer.message, **expected)  # type: ignore[arg-type]
 
 
 def test_a_redirect_is_not_followed() -> None:
