@@ -38,8 +38,8 @@ from warehouse.recompute import recompute
 
 AS_OF = datetime(2026, 4, 10, 1, tzinfo=UTC)
 BATCH = 1_000
-MEMORY_LIMITS = {"decide": "4GB", "deliver": "600MB"}
-"""What DuckDB may hold in each part; we hold less than half as much beside it."""
+MEMORY_LIMITS = {"decide": "650MB", "deliver": "450MB"}
+"""What DuckDB may hold in each part; we hold 300 MB beside it."""
 ONE_BY_ONE = 1_000
 """Mails that go one a request."""
 _LEADS = """

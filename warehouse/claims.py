@@ -20,10 +20,10 @@ from warehouse.statements import query
 
 _ASKED = """
 select
-    page.lead_id, page.scenario, page.step, page.occurrence,
+    page.send_id, page.lead_id, page.scenario, page.step, page.occurrence,
     coalesce(enrolments.entered_at, enrolments.triggered_at) as since_at
 from page
-inner join enrolments using (lead_id, scenario, step, occurrence)
+inner join enrolments on page.send_id = enrolments.send_id
 """
 """The mails of a page, with since when what ends their runs early counts."""
 

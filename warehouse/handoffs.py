@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from rules.models import RuleSet
-from warehouse.sending import active_from, last_seen, recomputed_at
+from warehouse.sending import active_from, last_seen, note_seen, recomputed_at
 from warehouse.statements import query
 
 Row = dict[str, Any]
@@ -26,15 +26,17 @@ def plan_handoffs(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: 
     Returns:
         How many ``handoffs``, ``refused`` and ``notices`` were added.
     """
+    recomputed = recomputed_at(connection, rules, as_of)
     connection.execute(
         f"create or replace temp table causes as {query('handoff_causes')}",
         {
             "hot_tier": rules.handoff.hot_tier,
             "active_from": active_from(connection, rules, as_of),
-            "last_seen": last_seen(connection, "handoff", recomputed_at(connection, rules, as_of)),
+            "last_seen": last_seen(connection, "handoff"),
             "expires_after": timedelta(hours=rules.expires_after_hours),
         },
     )
+    note_seen(connection, "handoff", recomputed)
     before = _counts(connection)
     # late facts may name an instant before a handoff that was made: one near it, on either side, stands for both
     connection.execute(f"create or replace temp table handed_off_before as {_HANDED_OFF}")

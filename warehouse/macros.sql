@@ -176,3 +176,7 @@ create or replace temp macro merged_spans(spans) as table (
     from ended
     where holds
 );
+
+-- the key of one mail to one lead, as the ledger checks it
+create or replace temp macro send_key(lead_id, scenario, step, occurrence) as
+'S' || substr(md5(concat_ws(chr(31), lead_id, scenario, step, occurrence)), 1, 24);

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from rules.calendars import Gone, issues_between
 from rules.models import RuleSet
-from warehouse.statements import bound
+from warehouse.statements import bound, insert_mails
 
 _SCHEMA = pa.schema(
     {
@@ -47,15 +47,15 @@ def enrol_newsletters(connection: duckdb.DuckDBPyConnection, rules: RuleSet, val
         gone = _gone(connection, one.id)
         for found in issues_between(one, since, gone, last_seen, as_of, ZoneInfo(str(values["timezone"]))):
             key = {"scenario": one.id, "step": found.issue, "occurrence": found.occurrence, "due_at": found.due_at}
-            connection.execute("insert into newsletter_issues values ($scenario, $step, $occurrence, $due_at)", key)
             issues.append({**key, "segment": one.segment})
     if not issues:
         return
     connection.register("given_issues", pa.Table.from_pylist(issues, schema=_SCHEMA))
     connection.execute("create or replace temp table due_issues as select * from given_issues")
     connection.unregister("given_issues")
-    statement, given = bound("enrol_newsletters", values)
-    connection.execute(f"insert into enrolments by name {statement}", given)
+    insert_mails(connection, *bound("enrol_newsletters", values))
+    # an issue has gone when the last of its readers is enrolled
+    connection.execute("insert into newsletter_issues select scenario, step, occurrence, due_at from due_issues")
 
 
 def _gone(connection: duckdb.DuckDBPyConnection, newsletter: str) -> list[Gone]:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from rules.business_days import open_days
 from rules.models import RuleSet, Window
 from warehouse.openings import make_zones
-from warehouse.statements import bound, query
+from warehouse.statements import bound, insert_in_parts, insert_mails, query
 
 _FARTHEST = timedelta(days=400)
 """How far around business days are counted; the longest wait is 60 of them."""
@@ -33,9 +33,12 @@ def move_runs(connection: duckdb.DuckDBPyConnection, rules: RuleSet, values: Map
     """
     if rules.scenarios:
         statement, given = bound("enter_runs", values)
-        connection.execute(f"insert into scenario_runs by name {statement}", given)
-    asked = "select lead_id, scenario, null::varchar as step, occurrence, entered_at as since_at from scenario_runs"
-    find_leaving(connection, f"{asked} where state = 'active'")
+        insert_in_parts(connection, "scenario_runs", statement, given, "lead_id, scenario, occurrence")
+    find_leaving(
+        connection,
+        "select null::varchar as send_id, lead_id, scenario, null::varchar as step, occurrence, entered_at as since_at"
+        " from scenario_runs where state = 'active'",
+    )
     connection.execute(
         f"update scenario_runs set state = 'ended', end_reason = over.end_reason, ended_at = $as_of"
         f" from ({query('end_runs')}) as over where scenario_runs.lead_id = over.lead_id"
@@ -53,8 +56,7 @@ def move_runs(connection: duckdb.DuckDBPyConnection, rules: RuleSet, values: Map
         if not moved:
             break
         _move(connection, values)
-    statement, given = bound("enrol_runs", values)
-    connection.execute(f"insert into enrolments by name {statement}", given)
+    insert_mails(connection, *bound("enrol_runs", values))
 
 
 def find_leaving(connection: duckdb.DuckDBPyConnection, asked: str) -> None:

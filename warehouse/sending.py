@@ -1,4 +1,8 @@
-"""The ledger's side of sending: enrol and decide. Every function runs in the caller's one transaction."""
+"""The ledger's side of sending: enrol and decide.
+
+Every function runs in the caller's transaction. Where there is much to write, planning commits it part by part and so
+needs no more memory for a million mails than for some: whichever parts were committed, the next run does the others.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +19,10 @@ from warehouse.errors import InstantError, WarehouseError
 from warehouse.newsletters import enrol_newsletters
 from warehouse.openings import make_openings
 from warehouse.scenario_runs import find_leaving, move_runs
-from warehouse.statements import bound, query
+from warehouse.statements import bound, insert_mails, parts_of, query
 
 MOST_ROUNDS = 20
 """How many occurrences of a step one run starts for a lead at most; the next run starts the next."""
-MAILS_AT_A_TIME = 200_000
-"""Mails decided on together: what a statement holds in memory grows with them."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,18 @@ def recomputed_at(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: 
     return row[0]  # type: ignore[no-any-return]
 
 
-def last_seen(connection: duckdb.DuckDBPyConnection, flow: str, recomputed: datetime) -> datetime:
-    """Up to when the facts were known that a flow's run before this one saw; and note what this one sees."""
-    name = f"{flow} saw"
-    row = connection.execute("select as_of from instants where flow = ?", [name]).fetchone()
-    connection.execute(
-        "insert into instants values (?, ?) on conflict (flow) do update set as_of = excluded.as_of", [name, recomputed]
-    )
+def last_seen(connection: duckdb.DuckDBPyConnection, flow: str) -> datetime:
+    """Up to when the facts were known that a flow's run before this one saw."""
+    row = connection.execute("select as_of from instants where flow = ?", [f"{flow} saw"]).fetchone()
     return row[0] if row else datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def note_seen(connection: duckdb.DuckDBPyConnection, flow: str, recomputed: datetime) -> None:
+    """Note what a flow's run sees, with the last of what it makes of it."""
+    connection.execute(
+        "insert into instants values (?, ?) on conflict (flow) do update set as_of = excluded.as_of",
+        [f"{flow} saw", recomputed],
+    )
 
 
 def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime, timezone: str) -> dict[str, int]:
@@ -88,25 +94,20 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
     Returns:
         Decisions made, by name.
     """
+    recomputed = recomputed_at(connection, rules, as_of)
     values = {
         "as_of": as_of,
         "expires_after": timedelta(hours=rules.expires_after_hours),
         "active_from": active_from(connection, rules, as_of),
-        "last_seen": last_seen(connection, "send", recomputed_at(connection, rules, as_of)),
+        "last_seen": last_seen(connection, "send"),
         "rule_set_version": rules.version,
         "timezone": timezone,
         "time_zone_field": rules.delivery.time_zone_field,
     }
-
-    statement, given = bound("enrol", values)
-    for _ in range(MOST_ROUNDS):
-        started = count_of(connection.execute(f"insert into enrolments by name {statement}", given))
-        if not started or all(step.re_entry is None for step in rules.steps):
-            break  # else what happened since may start another occurrence
-    enrol_newsletters(connection, rules, values)
-    move_runs(connection, rules, values)
+    _enrol(connection, rules, values)
+    note_seen(connection, "send", recomputed)
     connection.execute(f"create or replace temp table undecided as {query('undecided')}", {"as_of": as_of})
-    ((longest_waiting,),) = connection.execute("select min(due_at) from undecided").fetchall()
+    mails, longest_waiting = connection.execute("select count(*), min(due_at) from undecided").fetchall()[0]
     make_openings(connection, rules.delivery, timezone, longest_waiting or as_of, as_of)
     if rules.delivery.holdout_share > 0:
         connection.execute(
@@ -115,20 +116,30 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
         )
     find_leaving(connection, "from undecided")
     run_tests(connection, rules, values)
-    ((mails,),) = connection.execute("select count(*) from undecided").fetchall()
-    parts = mails // MAILS_AT_A_TIME + 1
+    connection.execute(f"create or replace temp table mails_at_hand as {query('mails_at_hand')}", {"as_of": as_of})
+    parts = parts_of(mails)
     counts: Counter[str] = Counter()
     for part in range(parts):
-        connection.execute(
-            "create or replace temp table deciding as from undecided where together % $parts = $part",
-            {"part": part, "parts": parts},
-        )
-        counts.update(_decide(connection, values))
+        if part > 0:
+            connection.commit()
+            connection.begin()
+        counts.update(_decide(connection, {**values, "part": part, "parts": parts}))
     return dict(counts)
 
 
+def _enrol(connection: duckdb.DuckDBPyConnection, rules: RuleSet, values: Mapping[str, object]) -> None:
+    """Enrol the leads for the mails that rows of the sheet, newsletters and scenarios have for them."""
+    statement, given = bound("enrol", values)
+    for _ in range(MOST_ROUNDS):
+        started = insert_mails(connection, statement, given)
+        if not started or all(step.re_entry is None for step in rules.steps):
+            break  # else what happened since may start another occurrence
+    enrol_newsletters(connection, rules, values)
+    move_runs(connection, rules, values)
+
+
 def _decide(connection: duckdb.DuckDBPyConnection, values: Mapping[str, object]) -> dict[str, int]:
-    """Decide on the mails of ``deciding`` and record it. Returns the decisions by name."""
+    """Decide on a part of ``mails_at_hand`` and record it. Returns the decisions by name."""
     statement, given = bound("decide", values)
     connection.execute(f"create or replace temp table decided as {statement}", given)
     recorded = {"as_of": values["as_of"], "version": values["rule_set_version"]}
@@ -147,14 +158,22 @@ def _decide(connection: duckdb.DuckDBPyConnection, values: Mapping[str, object])
         select
             send_id, lead_id, scenario, step, variant, occurrence, segment, due_at, decision, $as_of, is_final, $version
         from decided
-        where decision is distinct from earlier_decision
-        on conflict (send_id) do update
+        where earlier_decision is null
+        order by send_id
+        """,
+        recorded,
+    )
+    connection.execute(
+        """
+        update send_decisions
         set
-            variant = excluded.variant,
-            decision = excluded.decision,
-            decided_at = excluded.decided_at,
-            is_final = excluded.is_final,
-            rule_set_version = excluded.rule_set_version
+            variant = decided.variant,
+            decision = decided.decision,
+            decided_at = $as_of,
+            is_final = decided.is_final,
+            rule_set_version = $version
+        from decided
+        where send_decisions.send_id = decided.send_id and decided.decision != decided.earlier_decision
         """,
         recorded,
     )

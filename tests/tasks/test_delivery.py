@@ -97,8 +97,10 @@ def accept(*_: object) -> Answer:
 def test_pages_and_requests_of_any_size_take_every_mail_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     small_requests(monkeypatch, mails=2, page=5)
     decide(world, rules(), 13)
+    places = world.ledger("select rowid, send_id from sends order by rowid")
     client, told = Asked(accept), []
     assert deliver(world, rules(), client, told) == {"accepted": 13, "cancelled": 0}
+    assert world.ledger("select rowid, send_id from sends order by rowid") == places, "by which pages are told"
     assert sorted(client.addresses()) == sorted(f"lead{number}@example.com" for number in range(13))
     assert [line for line in told if "mails" in line] == ["5 of 13 mails", "10 of 13 mails", "13 of 13 mails"]
     assert states(world) == {"accepted": 13}
@@ -374,7 +376,20 @@ def test_a_ledger_of_an_earlier_version_keeps_its_requests(world: World) -> None
                     " 'a@example.com', $3, $3, $4, null, null, $3, 'v', null, 'step')",
                     [f"{attempt}s{number}", state, at(0), attempt],
                 )
+        ledger.execute(
+            "insert into enrolments values ('a1s0', 'guide', 'thanks', 1, 'event', $1, $1, $1, 'v')", [at(0)]
+        )
+        ledger.execute(
+            "insert into send_decisions select 'S' || substr(md5(concat_ws(chr(31), lead_id, scenario, step,"
+            " occurrence)), 1, 24), lead_id, scenario, step, variant, occurrence, segment, due_at, 'sent', due_at, true, 'v'"
+            " from sends where lead_id = 'a1s0'"
+        )
     decide(world, rules(), 1)
+    assert world.ledger(
+        "select send_id = send_key('a1s0', 'guide', 'thanks', 1), lead_id, trigger_event_id from enrolments"
+        " where lead_id = 'a1s0'"
+    ) == [(True, "a1s0", "event")]
+    assert world.ledger("select lead_id, decision from send_decisions where lead_id = 'a1s0'") == [("a1s0", "sent")]
     assert world.ledger("select attempt_id, send_ids, outcome from attempts order by 1") == [
         ("a1", ["a1s0", "a1s1"], "accepted"), ("a2", ["a2s0", "a2s1"], "unknown"),
     ]  # fmt: skip

@@ -126,7 +126,7 @@ select
     end as stop_reason,
     leads as lead,
 from present as sends
-left join leaving using (lead_id, scenario, step, occurrence)
+left join leaving on sends.send_id = leaving.send_id
 left join warehouse.lead_aliases as aliases on sends.lead_id = aliases.alias_lead_id
 left join warehouse.leads on aliases.lead_id = leads.lead_id
 left join warehouse.rule_steps on sends.scenario = rule_steps.scenario and sends.step = rule_steps.step

@@ -1,86 +1,92 @@
 -- One row per due enrolment without a final decision: whether its mail goes out, or the one reason why not.
--- key: lead_id, scenario, step, occurrence
--- from: deciding, leaving, tests_now, lead_variants, rule_variants, rule_scenarios, enrolments, send_decisions,
---       send_decision_changes, sends, pauses,
---       holdout, lead_aliases, leads, lead_attributes, rule_steps, segment_members, window_openings, known_zones,
---       mail_caps
+-- key: send_id
+-- from: mails_at_hand, leaving, tests_now, lead_variants, rule_variants, rule_scenarios, send_decision_changes, sends,
+--       pauses, holdout, lead_aliases, leads, lead_attributes, rule_steps, segment_members, window_openings,
+--       known_zones, mail_caps
 -- A mail whose window is closed, or whose lead has had enough mails, waits: it is judged again by every run.
-with touched as (
-    -- leads with a mail to decide on, by all of their names: the others' mails are history
-    select lead_id from deciding
-    union
-    select names.alias_lead_id
-    from deciding
-    inner join warehouse.lead_aliases as mine on deciding.lead_id = mine.alias_lead_id
-    inner join warehouse.lead_aliases as names on mine.lead_id = names.lead_id
-),
-
-current_enrolments as (
+with mails as (
+    -- a lead's mails are decided on together
     select
-        enrolments.*,
-        aliases.lead_id as current_lead_id,
-        rule_steps.segment,
-        rule_steps.stage,
-        rule_steps.category,
-        rule_steps.kind,
-        if(rule_variants.variant is null, rule_steps.send_window, rule_variants.send_window) as send_window,
-        lead_variants.variant,
-        tests_now.test,
-        tests_now.longest_us as test_longest_us,
-        rule_steps.priority,
-        rule_steps.is_enabled,
-        rule_steps.asks_segment,
-        rule_scenarios.is_enabled = false as is_switched_off,
-        send_decisions.send_id,
-        send_decisions.decision as earlier_decision,
-        coalesce(send_decisions.is_final, false) as is_decided,
-        coalesce(send_decisions.decision = 'sent', false) as is_sent,
+        *,
         row_number() over (
-            partition by aliases.lead_id, enrolments.scenario, enrolments.step, enrolments.occurrence
+            partition by current_lead_id, scenario, step, occurrence
             -- one that was decided against says nothing of the others
-            order by
-                coalesce(send_decisions.is_final and send_decisions.decision = 'sent', false) desc,
-                coalesce(send_decisions.is_final, false),
-                enrolments.triggered_at,
-                enrolments.lead_id
+            order by is_sent desc, is_decided, triggered_at, lead_id
         ) = 1 as is_first_of_lead,
-    from enrolments
-    left join warehouse.lead_aliases as aliases on enrolments.lead_id = aliases.alias_lead_id
-    left join warehouse.rule_steps
-        on enrolments.scenario = rule_steps.scenario and enrolments.step = rule_steps.step
-    left join warehouse.rule_scenarios on enrolments.scenario = rule_scenarios.scenario
-    left join tests_now on enrolments.scenario = tests_now.scenario and enrolments.step = tests_now.step
-    left join lead_variants
-        on
-            aliases.lead_id = lead_variants.lead_id
-            and enrolments.scenario = lead_variants.scenario
-            and enrolments.step = lead_variants.step
-    left join warehouse.rule_variants
-        on tests_now.test = rule_variants.test and lead_variants.variant = rule_variants.variant
-    left join send_decisions
-        on
-            enrolments.lead_id = send_decisions.lead_id
-            and enrolments.scenario = send_decisions.scenario
-            and enrolments.step = send_decisions.step
-            and enrolments.occurrence = send_decisions.occurrence
-    where enrolments.lead_id in (select lead_id from touched)
+    from mails_at_hand
+    where hash(current_lead_id) % $parts::ubigint = $part::ubigint
 ),
 
 due as (
     select
-        current_enrolments.*,
+        mails.send_id,
+        mails.lead_id,
+        mails.current_lead_id,
+        mails.scenario,
+        mails.step,
+        mails.occurrence,
+        mails.trigger_event_id,
+        mails.due_at,
+        mails.earlier_decision,
+        mails.is_first_of_lead,
         leads.email,
         leads.is_suppressed,
-        refusal_of(
-            current_enrolments.kind, leads.newsletter_refusal, leads.step_refusal, leads.trigger_refusal
-        ) as refusal,
         leads.stage as current_stage,
+        refusal_of(
+            rule_steps.kind, leads.newsletter_refusal, leads.step_refusal, leads.trigger_refusal
+        ) as refusal,
         coalesce(known_zones.zone, $timezone) as zone,
-    from current_enrolments
-    left join warehouse.leads on current_enrolments.current_lead_id = leads.lead_id
-    left join warehouse.lead_attributes on current_enrolments.current_lead_id = lead_attributes.lead_id
-    left join known_zones on lead_attributes.attributes[$time_zone_field] = known_zones.zone
-    where not current_enrolments.is_decided and current_enrolments.due_at <= $as_of
+        rule_steps.segment,
+        rule_steps.stage,
+        rule_steps.category,
+        rule_steps.kind,
+        rule_steps.priority,
+        rule_steps.is_enabled,
+        rule_steps.asks_segment,
+        rule_scenarios.is_enabled = false as is_switched_off,
+        if(rule_variants.variant is null, rule_steps.send_window, rule_variants.send_window) as send_window,
+        lead_variants.variant,
+        tests_now.test,
+        tests_now.longest_us as test_longest_us,
+    from mails
+    left join warehouse.rule_steps on mails.scenario = rule_steps.scenario and mails.step = rule_steps.step
+    left join warehouse.rule_scenarios on mails.scenario = rule_scenarios.scenario
+    left join warehouse.leads on mails.current_lead_id = leads.lead_id
+    left join (
+        select lead_id, attributes[$time_zone_field] as zone
+        from warehouse.lead_attributes
+        where $time_zone_field is not null
+    ) as told on mails.current_lead_id = told.lead_id
+    left join known_zones on told.zone = known_zones.zone
+    left join tests_now on mails.scenario = tests_now.scenario and mails.step = tests_now.step
+    left join lead_variants
+        on
+            mails.current_lead_id = lead_variants.lead_id
+            and mails.scenario = lead_variants.scenario
+            and mails.step = lead_variants.step
+    left join warehouse.rule_variants
+        on tests_now.test = rule_variants.test and lead_variants.variant = rule_variants.variant
+    where mails.is_due
+),
+
+in_segment as (
+    select due.send_id
+    from due
+    semi join (select * from warehouse.segment_members where left_at is null) as members
+        on due.current_lead_id = members.lead_id and due.segment = members.segment
+    where due.asks_segment
+),
+
+same_address as (
+    -- whose mail went to its address before, under whatever lead
+    select due.send_id
+    from due
+    semi join sends
+        on
+            due.email = sends.email
+            and due.scenario = sends.scenario
+            and due.step = sends.step
+            and due.occurrence = sends.occurrence
 ),
 
 held_out as (
@@ -112,10 +118,7 @@ opened as (
     -- since when each mail might have gone, and whether it may now; the second opening has to be over before it is too
     -- late, since the first may have been over at once
     select
-        due.lead_id,
-        due.scenario,
-        due.step,
-        due.occurrence,
+        due.send_id,
         min(greatest(openings.opens_at, due.due_at)) filter (openings.opens_at <= $as_of) as may_go_from,
         bool_or(openings.opens_at <= $as_of and openings.closes_at > $as_of) as is_open,
         list_sort(list(openings.closes_at))[2] as second_closes_at,
@@ -125,7 +128,7 @@ opened as (
             due.send_window = openings.send_window
             and due.zone = openings.zone
             and openings.closes_at > due.due_at
-    group by due.lead_id, due.scenario, due.step, due.occurrence
+    group by due.send_id
 ),
 
 waited as (
@@ -141,10 +144,7 @@ waited as (
 
 waits as (
     select
-        due.lead_id,
-        due.scenario,
-        due.step,
-        due.occurrence,
+        due.send_id,
         coalesce(opened.is_open, due.send_window is null) as is_open,
         -- a mail that waited for its lead to have room may wait for as long as the longest cap
         case
@@ -167,7 +167,7 @@ waits as (
         end as expires_at,
     from due
     left join waited on due.send_id = waited.send_id
-    left join opened using (lead_id, scenario, step, occurrence)
+    left join opened on due.send_id = opened.send_id
 ),
 
 judged as (
@@ -181,28 +181,13 @@ judged as (
             when waits.expires_at < $as_of then 'expired'
             when due.stage is not null and due.stage != coalesce(due.current_stage, '') then 'exited'
             when leaving.reason != 'consent' then 'exited'
-            when due.asks_segment and not exists (
-                select 1
-                from warehouse.segment_members
-                where
-                    segment_members.segment = due.segment
-                    and segment_members.lead_id = due.current_lead_id
-                    and segment_members.left_at is null
-            ) then 'exited'
+            when due.asks_segment and in_segment.send_id is null then 'exited'
             when due.email is null then 'no_address'
             when not is_deliverable(due.email) then 'bad_address'
             when due.is_suppressed then 'suppressed'
             when due.category = 'marketing' and due.refusal is not null then due.refusal
             when leaving.reason is not null then 'exited'
-            when exists (
-                select 1
-                from sends
-                where
-                    sends.scenario = due.scenario
-                    and sends.step = due.step
-                    and sends.occurrence = due.occurrence
-                    and sends.email = due.email
-            ) then 'duplicate_address'
+            when same_address.send_id is not null then 'duplicate_address'
             when due.category = 'marketing' and held_out.lead_id is not null then 'holdout'
             when exists (select 1 from pauses where pauses.scenario in ('*', due.scenario)) then 'paused'
             when due.is_switched_off then 'paused'
@@ -212,8 +197,10 @@ judged as (
             else 'quiet_hours'
         end as reason,
     from due
-    inner join waits using (lead_id, scenario, step, occurrence)
-    left join leaving using (lead_id, scenario, step, occurrence)
+    inner join waits on due.send_id = waits.send_id
+    left join leaving on due.send_id = leaving.send_id
+    left join in_segment on due.send_id = in_segment.send_id
+    left join same_address on due.send_id = same_address.send_id
     left join held_out on due.current_lead_id = held_out.lead_id
     left join opening_days on due.send_window = opening_days.send_window and due.zone = opening_days.zone
 ),
@@ -221,7 +208,7 @@ judged as (
 answers as (
     -- what one trigger event yields for a lead after one delay: mails that went, and those that could go now
     select current_lead_id, trigger_event_id, due_at, scenario, step, -1 as rank
-    from current_enrolments
+    from mails
     where is_sent
     union all
     select current_lead_id, trigger_event_id, due_at, scenario, step, priority as rank
@@ -317,11 +304,10 @@ of_their_kind as (
 capped as (
     -- the caps of all kinds are for those that their own kind lets go, so that none waits for one that waits
     select
-        of_their_kind.lead_id,
+        of_their_kind.send_id,
         of_their_kind.current_lead_id,
         of_their_kind.scenario,
         of_their_kind.step,
-        of_their_kind.occurrence,
     from of_their_kind
     left join rooms on of_their_kind.current_lead_id = rooms.current_lead_id and rooms.kind is null
     qualify
@@ -343,14 +329,14 @@ decided as (
     select
         answered.*,
         case
-            when capped.lead_id is not null then 'frequency_cap'
+            when capped.send_id is not null then 'frequency_cap'
             -- what stands behind a mail that has to wait waits with it, unless no cap keeps it
             when answered.decision = 'superseded' and capped_steps.current_lead_id is not null
                 then if(answered.category = 'marketing', 'frequency_cap', 'sent')
             else answered.decision
         end as final_decision,
     from answered
-    left join capped using (lead_id, scenario, step, occurrence)
+    left join capped on answered.send_id = capped.send_id
     left join capped_steps
         on
             answered.current_lead_id = capped_steps.current_lead_id
@@ -359,7 +345,7 @@ decided as (
 )
 
 select
-    'S' || substr(md5(concat_ws(chr(31), lead_id, scenario, step, occurrence)), 1, 24) as send_id,
+    send_id,
     lead_id,
     scenario,
     step,

@@ -3,10 +3,6 @@
 -- from: enrolments, send_decision_changes, send_decisions, sends, send_outcomes, lead_aliases
 with decided as (
     select
-        decisions.lead_id,
-        decisions.scenario,
-        decisions.step,
-        decisions.occurrence,
         decisions.send_id,
         decisions.rule_set_version,
         arg_max(changes.decision, changes.decided_at) as decision,
@@ -46,12 +42,7 @@ select
     outcomes.unsubscribed_at,
     outcomes.complained_at,
 from ledger.enrolments
-left join decided
-    on
-        enrolments.lead_id = decided.lead_id
-        and enrolments.scenario = decided.scenario
-        and enrolments.step = decided.step
-        and enrolments.occurrence = decided.occurrence
+left join decided on enrolments.send_id = decided.send_id
 left join ledger.sends on decided.send_id = sends.send_id
 left join send_outcomes as outcomes on decided.send_id = outcomes.send_id
 where

@@ -1,9 +1,9 @@
 -- One row per asked run or mail that something ends early: what does.
--- key: lead_id, scenario, step, occurrence
+-- key: send_id, lead_id, scenario, occurrence
 -- from: asked_enrolments, lead_aliases, rule_exits, rule_scenarios, leads, deals, lead_behaviours, segment_members,
 --       scenario_runs, send_decisions
--- A run is asked with no step. What ends a run ends the mails it has come to as well; a mail of the sheet has reasons
--- of its own.
+-- A run is asked with no step and no send_id. What ends a run ends the mails it has come to as well; a mail of the
+-- sheet has reasons of its own.
 with asked as (
     select
         asked_enrolments.*,
@@ -78,19 +78,19 @@ found as (
 ),
 
 reasons as (
-    select lead_id, scenario, step, occurrence, kind
+    select send_id, lead_id, scenario, occurrence, kind
     from found
     union all
-    select asked.lead_id, asked.scenario, asked.step, asked.occurrence, runs.end_reason as kind
+    select asked.send_id, asked.lead_id, asked.scenario, asked.occurrence, runs.end_reason as kind
     from asked_enrolments as asked
     inner join scenario_runs as runs using (lead_id, scenario, occurrence)
     where runs.state = 'ended' and runs.end_reason != 'finished'
 )
 
 select
+    send_id,
     lead_id,
     scenario,
-    step,
     occurrence,
     arg_min(
         kind,
@@ -99,4 +99,4 @@ select
         )
     ) as reason,
 from reasons
-group by lead_id, scenario, step, occurrence
+group by send_id, lead_id, scenario, occurrence

@@ -1,0 +1,30 @@
+-- One row per mail, decided on or not, of the leads with one to decide on: what a decision has to know of them.
+-- key: send_id
+-- from: enrolments, undecided, send_decisions, lead_aliases
+-- A lead's mails are those of all its names.
+with touched as (
+    select lead_id from undecided
+    union
+    select names.alias_lead_id
+    from undecided
+    inner join warehouse.lead_aliases as names on undecided.current_lead_id = names.lead_id
+)
+
+select
+    enrolments.send_id,
+    enrolments.lead_id,
+    coalesce(aliases.lead_id, enrolments.lead_id) as current_lead_id,
+    enrolments.scenario,
+    enrolments.step,
+    enrolments.occurrence,
+    enrolments.trigger_event_id,
+    enrolments.triggered_at,
+    enrolments.due_at,
+    decisions.decision as earlier_decision,
+    coalesce(decisions.is_final, false) as is_decided,
+    coalesce(decisions.decision = 'sent', false) as is_sent,
+    not coalesce(decisions.is_final, false) and enrolments.due_at <= $as_of as is_due,
+from enrolments
+left join warehouse.lead_aliases as aliases on enrolments.lead_id = aliases.alias_lead_id
+left join send_decisions as decisions on enrolments.send_id = decisions.send_id
+where enrolments.lead_id in (select lead_id from touched)
