@@ -236,6 +236,28 @@ def test_two_who_turn_out_to_be_one_while_their_mails_wait_get_one(world: World)
     assert ("cancelled", "duplicate_address") in world.ledger("select state, state_reason from sends")
 
 
+def test_two_that_turn_out_to_be_one_while_their_mails_wait_are_decided_on_as_one(world: World) -> None:
+    for name in ("a", "b"):
+        head(world, f"{name}@example.com")
+        event(world, "document_download", at(1), f"{name}@example.com", asset="guide")
+    with open_ledger(world.settings) as ledger:
+        ledger.execute("insert into pauses values ('guide', ?)", [at(1)])
+    assert world.send(rules(THANKS), at(1)) == {"paused": 2}
+
+    def merge(connection):
+        for name in ("a", "b"):
+            connection.execute(
+                "insert into lead_records values (?, 'crm', 'crm:1', ?, null, ?, ?, map {}, null)",
+                [name, f"{name}@example.com", START, at(1.1)],
+            )
+
+    world.facts(merge)
+    with open_ledger(world.settings) as ledger:
+        ledger.execute("delete from pauses")
+    assert world.send(rules(THANKS), at(1.2)) == {"sent": 1, "duplicate_address": 1}
+    assert len(world.accepted()) == 1
+
+
 def test_an_address_the_provider_would_refuse_is_no_twin_and_is_told_when_decided(world: World) -> None:
     for name in ("a", "b"):
         head(world, f"{name}@example.com")
