@@ -45,7 +45,7 @@ _LISTS = {
     "spam_reports": ("all", "spam_report"),
     "invalid_emails": ("all", "invalid_address"),
     "unsubscribes": ("marketing", "opt_out"),
-    # which kind of mail a group means is known to whoever made it; without more it means all marketing
+    # a group that delivery.yaml does not name; who made it knows what it means
     _GROUPS: ("marketing", "opt_out"),
 }
 """What each list blocks, and why."""
@@ -98,7 +98,7 @@ def pull_evidence(settings: Settings, rules: RuleSet, as_of: datetime, tell: Tel
     client = SendGridRecords(
         settings.sendgrid_host, settings.sendgrid_api_key.get_secret_value(), settings.sendgrid_timeout_seconds
     )
-    evidence = _pull_suppressions(settings, client, as_of)
+    evidence = _pull_suppressions(settings, rules, client, as_of)
     if evidence.suppressions_new:
         tell(f"SendGrid's suppressions: {evidence.suppressions_new:,} new")
     asked, found = _look_for_unknown(settings, rules, client, as_of, tell)
@@ -107,7 +107,8 @@ def pull_evidence(settings: Settings, rules: RuleSet, as_of: datetime, tell: Tel
     return replace(evidence, sends_asked=asked, sends_found=found)
 
 
-def _pull_suppressions(settings: Settings, client: SendGridRecords, as_of: datetime) -> Evidence:
+def _pull_suppressions(settings: Settings, rules: RuleSet, client: SendGridRecords, as_of: datetime) -> Evidence:
+    kinds: dict[int | None, str] = {group.id: group.kind for group in rules.delivery.unsubscribe_groups}
     with open_warehouse(settings, read_only=True) as warehouse:
         reached = {name: read_watermark(warehouse, f"sendgrid {name}") for name in _LISTS}
     told: dict[str, list[Suppressed]] = {}
@@ -121,7 +122,7 @@ def _pull_suppressions(settings: Settings, client: SendGridRecords, as_of: datet
     raw = RawBatch(
         {
             "email": text_array(emails),
-            "blocks": text_array([blocks for _, blocks, _ in entries]),
+            "blocks": text_array([kinds.get(entry.group, blocks) for entry, blocks, _ in entries]),
             "reason": text_array([reason for *_, reason in entries]),
             "created": text_array([entry.created for entry, *_ in entries]),
         },

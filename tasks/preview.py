@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rules.errors import ConfigurationError, Problem
 from rules.hints import did_you_mean, listed, shown
 from rules.models import DEFAULT_VARIANT, Field, RuleSet, Step
+from rules.templates import RENDER_ERRORS
 from rules.wording import Wording, days
 from settings import Settings
 from tasks.errors import RunError
@@ -102,12 +103,16 @@ def payload_for(rules: RuleSet, step: Step, links: Links, address: str, lead: Ma
     """Returns the request that would carry a step's mail to an address, showing a lead's fields.
 
     Raises:
-        RunError: The provider would refuse it.
+        RunError: It cannot be rendered, or the provider would refuse it.
     """
     template = next(template for template in rules.templates if template.id == step.template)
     sender = next(sender for sender in rules.senders if sender.id == step.sender)
     claim = Claim("preview", address, dict(lead))
-    payload, refused = build_payload(step, template, sender, shown_fields([template], rules.fields), [claim], links)
+    fields = shown_fields([template], rules.fields)
+    try:
+        payload, refused = build_payload(step, template, sender, fields, [claim], links)
+    except RENDER_ERRORS as error:
+        raise RunError(f"mails/{step.template} cannot be rendered: {error}; correct its files") from error
     if refused:
         raise RunError(f"the mail {step.step} could not be sent to this lead: {refused['preview']}")
     return payload

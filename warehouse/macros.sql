@@ -177,6 +177,6 @@ create or replace temp macro merged_spans(spans) as table (
     where holds
 );
 
--- the key of one mail to one lead, as the ledger checks it
+-- the key of one mail to one lead
 create or replace temp macro send_key(lead_id, scenario, step, occurrence) as
 'S' || substr(md5(concat_ws(chr(31), lead_id, scenario, step, occurrence)), 1, 24);

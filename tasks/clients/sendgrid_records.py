@@ -51,10 +51,11 @@ class RecordsError(RunError):
 
 @dataclass(frozen=True)
 class Suppressed:
-    """One address on one of SendGrid's lists, and since when (epoch seconds)."""
+    """One address on one of SendGrid's lists, since when (epoch seconds), and the unsubscribe group if it left one."""
 
     email: str
     created: int | None
+    group: int | None = None
 
 
 @dataclass(frozen=True)
@@ -198,4 +199,9 @@ def _suppressed(item: Any, name: str, stamp: str) -> Suppressed:
     if not isinstance(item, dict) or not isinstance(item.get("email"), str):
         raise RecordsError(f"SendGrid's list of {name} holds an entry without an address; it cannot be relied on")
     created = item.get(stamp)
-    return Suppressed(item["email"], int(created) if isinstance(created, (int, float)) else None)
+    group = item.get("group_id")
+    return Suppressed(
+        item["email"],
+        int(created) if isinstance(created, (int, float)) else None,
+        group if isinstance(group, int) else None,
+    )

@@ -15,7 +15,7 @@ import pytest
 from flows.daily_handoff_and_kpi import daily_handoff_and_kpi
 from flows.nurture_cycle import nurture_cycle
 from flows.send_scenarios import send_scenarios
-from rules.models import RuleSet
+from rules.models import RuleSet, UnsubscribeGroup
 from sandbox.sendgrid import Fault, RateLimit
 from settings import Settings
 from tasks import evidence
@@ -258,6 +258,20 @@ def test_a_suppression_pulled_right_before_delivery_cancels_in_that_run(world: W
         ("hard_bounce",),
         ("opt_out",),
     ]
+
+
+def test_a_group_that_was_left_stops_the_kind_of_mail_that_the_rules_say_it_is(world: World) -> None:
+    told = world.stand_in.mailbox.told
+    told.add_to_group(7, ["leaver@example.com"], at(1))
+    told.add_to_group(8, ["other@example.com"], at(1))
+    asked = rules()
+    groups = (UnsubscribeGroup(id=7, kind="newsletter"),)
+    named = asked.model_copy(update={"delivery": asked.delivery.model_copy(update={"unsubscribe_groups": groups})})
+    world.clock(at(2))
+    assert pull_evidence(world.settings, named, at(2)).suppressions_new == 2
+    assert world.warehouse("select email, blocks from suppression_records order by all") == [
+        ("leaver@example.com", "newsletter"), ("other@example.com", "marketing"),
+    ]  # fmt: skip
 
 
 def test_an_unknown_send_is_resolved_by_the_logs_and_never_goes_again(world: World) -> None:

@@ -136,6 +136,18 @@ def test_a_step_or_a_lead_that_is_not_there_is_told(world: World) -> None:
     assert "nobody@" not in str(raised.value)
 
 
+def test_a_mail_that_cannot_be_rendered_is_named(world: World) -> None:
+    (template,) = (one for one in RULES.templates if one.id == RULES.steps[0].template)
+    broken = replace_template(RULES, template.model_copy(update={"html": "{{ 1 // 0 }}"}))
+    with pytest.raises(RunError, match=f"mails/{template.id} cannot be rendered: .*; correct its files"):
+        write_previews(world.settings, broken, world.home / "out", RULES.steps[0].key, None)
+
+
+def replace_template(rules: RuleSet, template: Template) -> RuleSet:
+    others = tuple(one for one in rules.templates if one.id != template.id)
+    return rules.model_copy(update={"templates": (*others, template)})
+
+
 def test_a_test_mail_is_marked_and_counts_nowhere(world: World) -> None:
     tables = ("sends", "send_decisions", "attempts", "enrolments")
     before = [world.ledger(f"select count(*) from {table}") for table in tables]
