@@ -235,6 +235,33 @@ def explain(
 
 
 @app.command()
+def intake(
+    host: Annotated[str, typer.Option(help="Address to listen on; behind a proxy that ends TLS, a loopback one.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8787,
+    home: HomeOption = None,
+) -> None:
+    """Serve the web face: opt-out and preferences, SendGrid's event webhook. Ctrl-C ends it."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from intake.app import serve
+    from rules.loader import load_rules
+
+    with _errors_told():
+        settings = _settings(home)
+        if settings.secret_key is None:
+            _fail(2, "NURTURE_SECRET_KEY is not set, so no link in a mail can be read; set the key that mails are made with")
+        settings.home.mkdir(parents=True, exist_ok=True)
+        try:
+            serve(settings, load_rules(settings.rules), host, port)
+        except OSError as error:
+            _fail(1, f"{host}:{port} cannot be listened on: {error.strerror}; free the port or give another by --port")
+        except SQLAlchemyError as error:
+            _fail(1, f"the inbox cannot be opened ({type(error).__name__}); check NURTURE_INBOX_URL and its database")
+
+
+@app.command()
 def sandbox(
     host: Annotated[str, typer.Option(help="Address to listen on; keep it a loopback one.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8025,

@@ -7,18 +7,35 @@ wins. Nothing is read at import time: call :func:`load_settings`.
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from datetime import tzinfo
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def _reachable_database(value: SecretStr | None, file: str, more: str = "") -> SecretStr | None:
+    if value is None:
+        return None
+    try:
+        make_url(value.get_secret_value()).get_dialect().import_dbapi()
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
+        raise ValueError(
+            f"must be a SQLAlchemy URL whose driver is installed, such as sqlite:///{file} or "
+            f"postgresql+psycopg://user@host/database (pip install 'nurture[postgres]'){more}"
+        ) from None
+    return value
 
 
 class Settings(BaseSettings):
@@ -48,8 +65,13 @@ class Settings(BaseSettings):
     sendgrid_api_key: SecretStr | None = None
     sendgrid_timeout_seconds: float = 30
     sfa_url: SecretStr | None = None
+    sendgrid_webhook_key: str | None = None
+    """The public key of SendGrid's event webhook, base64, as its settings page shows it."""
+    inbox_url: SecretStr | None = None
     public_url: str = "http://127.0.0.1:8787"
     secret_key: SecretStr | None = None
+    old_secret_keys: SecretStr | None = None
+    """Keys that signed links already mailed, separated by commas: they are read, and sign nothing."""
     memory_limit: str = "4GB"
     """What DuckDB may use; it spills to disk beyond."""
     lock_timeout_seconds: float = 60
@@ -79,18 +101,26 @@ class Settings(BaseSettings):
 
     @field_validator("sfa_url")
     @classmethod
-    def _reachable_database(cls, value: SecretStr | None) -> SecretStr | None:
+    def _reachable_sfa(cls, value: SecretStr | None) -> SecretStr | None:
+        return _reachable_database(value, "sfa.db", "; salesforce:// and hubspot:// are not served yet")
+
+    @field_validator("inbox_url")
+    @classmethod
+    def _reachable_inbox(cls, value: SecretStr | None) -> SecretStr | None:
+        return _reachable_database(value, "inbox.db")
+
+    @field_validator("sendgrid_webhook_key")
+    @classmethod
+    def _a_public_key(cls, value: str | None) -> str | None:
         if value is None:
             return None
         try:
-            make_url(value.get_secret_value()).get_dialect().import_dbapi()
-        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
-            raise ValueError(
-                "must be a SQLAlchemy URL whose driver is installed, such as sqlite:///sfa.db or "
-                "postgresql+psycopg://user@host/database (pip install 'nurture[postgres]'); "
-                "salesforce:// and hubspot:// are not served yet"
-            ) from None
-        return value
+            key = load_der_public_key(b64decode("".join(value.split()), validate=True))
+        except (ValueError, UnsupportedAlgorithm):
+            key = None
+        if not isinstance(key, EllipticCurvePublicKey):
+            raise ValueError("must be the verification key that SendGrid's event webhook settings show, as it is there")
+        return "".join(value.split())
 
     @field_validator("home")
     @classmethod
@@ -128,6 +158,18 @@ class Settings(BaseSettings):
     def sfa(self) -> str:
         """SQLAlchemy URL of the SFA. May hold a credential: never log it."""
         return self.sfa_url.get_secret_value() if self.sfa_url else f"sqlite:///{self.home / 'sfa.db'}"
+
+    @property
+    def inbox(self) -> str:
+        """SQLAlchemy URL of the inbox. May hold a credential: never log it."""
+        return self.inbox_url.get_secret_value() if self.inbox_url else f"sqlite:///{self.home / 'inbox.db'}"
+
+    @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """The keys whose signatures count, the one that signs first. Never log them."""
+        old = self.old_secret_keys.get_secret_value().split(",") if self.old_secret_keys else []
+        new = [self.secret_key.get_secret_value()] if self.secret_key else []
+        return tuple(key for key in (*new, *(key.strip() for key in old)) if key)
 
     @property
     def zone(self) -> tzinfo:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import duckdb
 import orjson
@@ -24,9 +24,12 @@ import orjson
 from rules.models import RuleSet, Step
 from rules.templates import RENDER_ERRORS
 from settings import Settings
+from tasks.acts import NOW_TOLERANCE
 from tasks.brakes import judge
 from tasks.clients.sendgrid import Answer, SendGrid
+from tasks.clients.sources.errors import SourceError
 from tasks.errors import RunError
+from tasks.inbox import drain_inbox
 from tasks.mail import MAX_PERSONALIZATIONS, build_payload, shown_fields
 from tasks.mail_links import signed_links
 from tasks.pacing import REQUESTS_AT_A_TIME, Pacing
@@ -212,18 +215,29 @@ class Delivery:
         left = [batch.ids for batch in self._waiting]
         self._settle()
         self._pacing.wait()
+        self._read_inbox()
         with open_ledger(self._settings, with_warehouse=True) as ledger:
             page = self._claims.look_again(ledger, left)
         self._counts["cancelled"] += page.cancelled
         self._waiting = deque(page.batches)
 
     def _next_page(self, last: Page | None, category: str | None) -> Page:
+        self._read_inbox()
         with open_ledger(self._settings, with_warehouse=True) as ledger:
             self._note_finished_and_settle(ledger)
             page = self._claims.next_page(ledger, last.after if last else None, category)
         self._finished = []
         self._counts["cancelled"] += page.cancelled
         return page
+
+    def _read_inbox(self) -> None:
+        """Load what has come in up to this moment: an opt-out is honoured in the requests that follow."""
+        now = datetime.now(UTC)
+        until = now if abs(now - self._as_of) <= NOW_TOLERANCE else self._as_of
+        try:
+            drain_inbox(self._settings, self._rules.fields, self._as_of, until)
+        except SourceError as error:
+            raise RunError(f"{error}; nobody is mailed meanwhile") from None
 
     def _settle(self) -> None:
         with open_ledger(self._settings) as ledger:

@@ -24,7 +24,7 @@ from tasks.clients.sources.batches import RawBatch, text_array
 from tasks.clients.sources.formats import EVENT_FORMATS
 from tasks.clients.sources.in_memory import in_memory_source, rows_of
 from tasks.clients.sources.sendgrid_events import event_batch
-from tasks.pull import load_plan
+from tasks.clients.sources.staging import load_plan
 from warehouse.attempts import recover
 from warehouse.connection import open_ledger, open_warehouse
 from warehouse.load import load_rows, move_watermark, read_watermark

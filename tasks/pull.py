@@ -1,4 +1,4 @@
-"""Pulls every source, and the mails that left, into the facts: reads first, then loads in one short transaction.
+"""Pulls every source, the inbox and the mails that left into the facts: reads first, then loads in one transaction.
 
 Whatever ends a run, each source is either loaded with its bookmark moved, or as before; running again makes it good.
 """
@@ -23,8 +23,9 @@ from tasks.clients.sources.errors import SourceError
 from tasks.clients.sources.models import Source
 from tasks.clients.sources.reading import Bookmark, read_source
 from tasks.clients.sources.spool import Spool
-from tasks.clients.sources.staging import target_columns
+from tasks.clients.sources.staging import load_plan, target_columns
 from tasks.clients.sources.watermarks import Watermark
+from tasks.inbox import drain_inbox, has_inbox
 from warehouse.connection import check_instant, open_ledger, open_warehouse
 from warehouse.errors import WarehouseError
 from warehouse.load import (
@@ -82,7 +83,7 @@ def pull_sources(
     *,
     fields: tuple[Field, ...] | None = None,
 ) -> PullReport:
-    """Pull every source of sources.yaml, and note the mails that left.
+    """Pull every source of sources.yaml and the inbox, and note the mails that left.
 
     Args:
         settings: Where the warehouse, the rules and the sources are.
@@ -95,13 +96,28 @@ def pull_sources(
         InstantError: ``as_of`` lies before an earlier pull's.
         FileLockedError: Another process holds the warehouse or the ledger.
     """
-    sources = load_sources(settings.sources, load_rules(settings.rules).fields if fields is None else fields)
+    fields = load_rules(settings.rules).fields if fields is None else fields
+    sources = load_sources(settings.sources, fields)
     with open_warehouse(settings) as connection:
         check_instant(connection, "pull", as_of)
         bookmarks = {source.name: _bookmark(connection, source) for source in sources}
     mails_noted = note_sends(settings, as_of)
+    taken = pull_inbox(settings, fields, as_of)
     reports = (pull_source(settings, source, as_of, on_progress, bookmarks[source.name]) for source in sources)
-    return PullReport(as_of, tuple(reports), mails_noted)
+    return PullReport(as_of, (*taken, *reports), mails_noted)
+
+
+def pull_inbox(settings: Settings, fields: tuple[Field, ...], as_of: datetime) -> tuple[SourceReport, ...]:
+    """Load what the web face took; none where none has ever run here."""
+    if not has_inbox(settings):
+        return ()
+    started = time.monotonic()
+    counts, error = LoadCounts(), None
+    try:
+        counts = drain_inbox(settings, fields, as_of)
+    except SourceError as failure:
+        error = str(failure)
+    return (SourceReport("inbox", counts, time.monotonic() - started, error, feeds_consent=True),)
 
 
 def note_sends(settings: Settings, as_of: datetime) -> int:
@@ -213,20 +229,6 @@ def _load_in_place(
         # the message may hold values, so only its kind is told
         what = f"{', '.join(rows.parquet[:3])} cannot be read to the end ({type(error).__name__})"
         raise SourceError(plan.source, what, "write what is damaged anew; put it in place by renaming it") from error
-
-
-def load_plan(source: Source, timezone: str) -> LoadPlan:
-    """How a source's rows are to be loaded."""
-    return LoadPlan(
-        source=source.name,
-        into=source.into,
-        timezone=timezone,
-        columns=target_columns(source),
-        # one event reaches us by several ways, under one id of SendGrid's
-        key_space="sendgrid" if source.format == "sendgrid_events" else source.name,
-        is_stamped=source.stamp_column is not None or "occurred_at" in source.constants,
-        date_format=source.date_format,
-    )
 
 
 def _place(error: BaseException) -> str:

@@ -315,6 +315,8 @@ def check_decisions(rows: Rows, now: datetime) -> None:
     assert not rows(f"select * from enrolments anti join send_decisions using ({key}) where due_at <= $1", now)
     assert not rows(f"select * from send_decisions anti join enrolments using ({key}, due_at)")
     assert not rows(f"select {key} from send_decisions group by all having count(*) > 1")
+    for table in ("enrolments", "send_decisions", "sends"):
+        assert not rows(f"from {table} where send_id != send_key({key})"), "the id is made of the key"
     day = "scenario, step, timezone('Asia/Tokyo', due_at)::date as day"
 
     def per_day(query: str) -> Counter[Any]:

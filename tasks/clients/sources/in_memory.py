@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 from pydantic import SecretStr
 
+from rules.models import Field
 from tasks.clients.sources.batches import RawBatch
 from tasks.clients.sources.models import FileFormat, Source
 from tasks.clients.sources.staging import column_names, spooled
@@ -24,6 +25,7 @@ def in_memory_source(
     *,
     date_format: str | None = None,
     file_format: FileFormat | None = None,
+    fields: tuple[Field, ...] = (),
 ) -> Source:
     """A source whose rows are at hand. ``columns`` are by target; stamps without an offset are UTC."""
     return Source(
@@ -48,7 +50,7 @@ def in_memory_source(
         columns=dict(columns),
         constants={},
         values={},
-        fields=(),
+        fields=fields,
     )
 
 

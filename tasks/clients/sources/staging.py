@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from tasks.clients.sources.batches import RawBatch
 from tasks.clients.sources.models import Source
 from tasks.clients.sources.targets import STAGE_NAMES, attribute_name
-from warehouse.load_schema import PLACE_FIELDS, TargetColumn
+from warehouse.load_schema import PLACE_FIELDS, LoadPlan, TargetColumn
 
 _NORMALISED = {
     "email", "event_type", "status", "blocks", "basis", "consent_basis", "mail_kind", "consent_mail_kind", "is_granted",
@@ -128,3 +128,17 @@ def _row_text(raw: RawBatch, source: Source, *, is_whole: bool) -> pa.Array | No
         return text
     key = pc.utf8_trim_whitespace(raw.columns[source.columns["event_id"]])
     return pc.if_else(pc.not_equal(pc.fill_null(key, ""), ""), pa.scalar(None, pa.string()), text)
+
+
+def load_plan(source: Source, timezone: str) -> LoadPlan:
+    """How a source's rows are to be loaded."""
+    return LoadPlan(
+        source=source.name,
+        into=source.into,
+        timezone=timezone,
+        columns=target_columns(source),
+        # one event reaches us by several ways, under one id of SendGrid's
+        key_space="sendgrid" if source.format == "sendgrid_events" else source.name,
+        is_stamped=source.stamp_column is not None or "occurred_at" in source.constants,
+        date_format=source.date_format,
+    )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from itsdangerous import BadSignature, URLSafeSerializer
 
-from tasks.tokens import text_signer
+from tokens import text_signer
 
 IDS = [f"S{hashlib.md5(str(number).encode()).hexdigest()[:24]}" for number in range(2_000)]
 

@@ -1,4 +1,4 @@
-"""Signs what links carry. The tokens are those of itsdangerous, which reads them; a million are made at once here.
+"""Signs what links carry, and reads it back. The tokens are those of itsdangerous; a million are made at once here.
 
 Nine tenths of what its serializer spends on a short text goes into trying to compress it, which never pays, and into
 deriving the same key again.
@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from binascii import b2a_base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from json.encoder import encode_basestring_ascii
 
-from itsdangerous import Signer
+from itsdangerous import BadData, Signer, URLSafeSerializer
 
+OPT_OUT_SALT = "unsubscribe"
+"""Of the tokens in links that end the mails or say which are wanted."""
+LEAD_SALT = "lead"
+"""Of the tokens by which a click tells whose mail it was in."""
+MAX_TOKEN_LETTERS = 200
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _BLOCK = 64
 
@@ -31,6 +36,22 @@ def text_signer(secret_key: str, salt: str) -> Callable[[str], str]:
         return f"{payload.decode()}.{_base64(code.digest()).decode()}"
 
     return sign
+
+
+def text_reader(secret_keys: Sequence[str], salt: str) -> Callable[[str], str | None]:
+    """Returns what reads a token back that any of the keys signed for this purpose; None where none did."""
+    serializer = URLSafeSerializer(list(reversed(secret_keys)), salt=salt)  # itsdangerous has the newest last
+
+    def read(token: str) -> str | None:
+        if len(token) > MAX_TOKEN_LETTERS:
+            return None
+        try:
+            text = serializer.loads(token)
+        except BadData:
+            return None
+        return text if isinstance(text, str) else None
+
+    return read
 
 
 def _base64(content: bytes) -> bytes:

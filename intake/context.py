@@ -1,0 +1,79 @@
+"""What every answer of the web face needs: the inbox, the keys that count, the clock, and the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from intake.inbox import Inbox
+from intake.texts import TEXTS, Language
+from rules.models import RuleSet
+from settings import Settings
+from tokens import LEAD_SALT, OPT_OUT_SALT, text_reader
+
+_PAGES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "pages"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True)
+class Context:
+    """One running web face. ``opt_out`` and ``lead`` read the send id of a token, or say that it is none."""
+
+    settings: Settings
+    rules: RuleSet
+    inbox: Inbox
+    opt_out: Callable[[str], str | None]
+    lead: Callable[[str], str | None]
+    clock: Callable[[], datetime]
+
+
+def make_context(
+    settings: Settings, rules: RuleSet, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Context:
+    """A context whose inbox is open; close that in the end."""
+    return Context(
+        settings,
+        rules,
+        Inbox(settings.inbox, clock),
+        text_reader(settings.secret_keys, OPT_OUT_SALT),
+        text_reader(settings.secret_keys, LEAD_SALT),
+        clock,
+    )
+
+
+def language_of(request: Request) -> Language:
+    """The first of our languages that the browser names; Japanese where it names neither."""
+    ranked: list[tuple[float, Language]] = []
+    for part in request.headers.get("accept-language", "")[:200].split(","):
+        tag, _, weight = part.partition(";q=")
+        for known in TEXTS:
+            if tag.strip().lower().partition("-")[0] == known:
+                try:
+                    ranked.append((-float(weight or 1), known))
+                except ValueError:
+                    continue
+    return min(ranked, key=lambda one: one[0])[1] if ranked else "ja"
+
+
+def page(request: Request, name: str, status: int = 200, **values: Any) -> Response:
+    """A page of ``intake/pages`` in the reader's language."""
+    language = language_of(request)
+    html = _PAGES.get_template(name).render(texts=TEXTS[language], language=language, **values)
+    return HTMLResponse(html, status, headers={"Content-Language": language, "Vary": "Accept-Language"})
+
+
+def sender_name(context: Context) -> str:
+    """Whose pages these are: the sender's name as mails show it."""
+    return context.rules.senders[0].name if context.rules.senders else ""
