@@ -251,7 +251,10 @@ def intake(
     with _errors_told():
         settings = _settings(home)
         if settings.secret_key is None:
-            _fail(2, "NURTURE_SECRET_KEY is not set, so no link in a mail can be read; set the key that mails are made with")
+            _fail(
+                2,
+                "NURTURE_SECRET_KEY is not set, so no link in a mail can be read; set the key that signs them",
+            )
         settings.home.mkdir(parents=True, exist_ok=True)
         try:
             serve(settings, load_rules(settings.rules), host, port)

@@ -111,7 +111,10 @@ def test_a_link_that_nobody_signed_is_refused_and_names_nobody(world: World, ser
 
 def test_an_older_key_still_opens_the_links_it_signed(world: World) -> None:
     path = f"/u/{signed_links('', 'the first key').opt_out('S1')}"
-    values = world.settings.model_dump() | {"secret_key": "the third key", "old_secret_keys": "the second, the first key"}
+    values = world.settings.model_dump() | {
+        "secret_key": "the third key",
+        "old_secret_keys": "the second, the first key",
+    }
     with face(Settings.model_validate(values), rules(), at(1)) as served:
         assert served.post(path, ONE_CLICK).status == 200
         assert served.post(f"/u/{signed_links('', 'the third key').opt_out('S1')}").status == 200
@@ -127,13 +130,13 @@ def test_preferences_change_what_was_chosen_and_leave_the_rest(world: World, ser
     assert served.post(path, {"step": "stop", "trigger": "keep"}).status == 200
     drain(world, at(1, hours=1))
     world.recompute(rules(), at(1, hours=2))
-    kinds = "select mail_kind, is_mailable, reason from lead_mail_kinds order by all"
-    assert world.warehouse(kinds) == [("newsletter", True, None), ("step", False, "opted_out"), ("trigger", True, None)]
+    refusals = "select newsletter_refusal, step_refusal, trigger_refusal from leads"
+    assert world.warehouse(refusals) == [(None, "opted_out", None)]
     served.clock.set(at(1, hours=3))
     assert served.post(path, {"step": "resume"}).status == 200
     drain(world, at(1, hours=4))
     world.recompute(rules(), at(1, hours=4))
-    assert {row[1] for row in world.warehouse(kinds)} == {True}
+    assert world.warehouse(refusals) == [(None, None, None)]
     assert served.post(path, {"step": "perhaps"}).status == 422
 
 

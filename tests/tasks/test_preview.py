@@ -18,8 +18,8 @@ from typer.testing import CliRunner, Result
 from cli import app
 from rules.errors import ConfigurationError
 from rules.loader import load_rules
-from sandbox.sendgrid import Fault, StandIn
 from rules.models import RuleSet, Template
+from sandbox.sendgrid import Fault, StandIn
 from settings import Settings
 from tasks.clients.sources.config import load_sources
 from tasks.clients.sources.sendgrid_events import read_sendgrid_events

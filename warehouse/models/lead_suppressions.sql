@@ -77,13 +77,14 @@ named as (
 
 lifting as (
     select
-        mail_blocks.email,
+        coalesce(mail_blocks.email, send_addresses.email) as email,
         mail_blocks.occurred_at,
         unnest(kinds_meant(coalesce(mail_blocks.mail_kind, rule_unsubscribe_groups.kind))) as blocks,
         case
             when mail_blocks.mail_kind is null and rule_unsubscribe_groups.kind is null then mail_blocks.group_id
         end as unnamed_group,
     from mail_blocks
+    left join send_addresses on mail_blocks.send_id = send_addresses.send_id
     left join rule_unsubscribe_groups on mail_blocks.group_id = rule_unsubscribe_groups.group_id
     where mail_blocks.event_type = 'mail_resubscribe' and mail_blocks.occurred_at <= $as_of
 ),

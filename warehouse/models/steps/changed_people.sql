@@ -39,8 +39,10 @@ named as (
         arrived_events.event_type = 'mail_delivered'
         and coalesce(arrived_events.email, send_addresses.email) in (select email from softly_bounced)
     union all
-    select email, null as external_id from new_events
-    where event_type = 'mail_resubscribe'
+    select coalesce(new_events.email, send_addresses.email) as email, null as external_id
+    from new_events
+    left join send_addresses on new_events.send_id = send_addresses.send_id
+    where new_events.event_type = 'mail_resubscribe'
     union all
     -- whom an opt-out that names a send alone was told of by, and who it is thought to be of now
     select unnest([email, old_email]) as email, null as external_id
