@@ -21,6 +21,7 @@ from starlette.routing import Route
 from intake.context import make_context, page, sender_name
 from intake.guard import Guard
 from intake.opt_out import OptOut
+from intake.wake import Wake, wake_of_environment
 from intake.webhook import Webhook
 from rules.models import RuleSet
 from settings import Settings
@@ -29,14 +30,18 @@ _STYLE = Path(__file__).parent / "pages" / "intake.css"
 
 
 def make_app(
-    settings: Settings, rules: RuleSet, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    settings: Settings,
+    rules: RuleSet,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    wake: Wake | None = None,
 ) -> Starlette:
-    """The application; its inbox is open from here to the end of its lifespan.
+    """The application; its inbox is open from here to the end of its lifespan. ``wake`` starts cycles at once.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: The inbox cannot be opened.
     """
-    context = make_context(settings, rules, clock)
+    wake = wake or Wake("")
+    context = make_context(settings, rules, clock, wake.hear)
     sender = sender_name(context)
     registry = CollectorRegistry()
     opt_out, webhook = OptOut(context), Webhook(context)
@@ -65,7 +70,9 @@ def make_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        wake.start()
         yield
+        wake.stop()
         context.inbox.close()
 
     return Starlette(
@@ -91,5 +98,6 @@ def serve(settings: Settings, rules: RuleSet, host: str, port: int) -> None:
     Raises:
         OSError: The address cannot be listened on.
     """
-    config = uvicorn.Config(make_app(settings, rules), host, port, access_log=False, log_level="warning")
+    app = make_app(settings, rules, wake=wake_of_environment())
+    config = uvicorn.Config(app, host, port, access_log=False, log_level="warning")
     uvicorn.Server(config).run()

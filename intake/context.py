@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from intake.inbox import Inbox
+from intake.inbox import Entry, Inbox
 from intake.texts import TEXTS, Language
 from rules.models import RuleSet
 from settings import Settings
@@ -40,13 +40,16 @@ class Context:
 
 
 def make_context(
-    settings: Settings, rules: RuleSet, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    settings: Settings,
+    rules: RuleSet,
+    clock: Callable[[], datetime],
+    on_committed: Callable[[Sequence[Entry]], None],
 ) -> Context:
-    """A context whose inbox is open; close that in the end."""
+    """A context whose inbox is open; close that in the end. ``on_committed`` hears what was committed."""
     return Context(
         settings,
         rules,
-        Inbox(settings.inbox, clock),
+        Inbox(settings.inbox, clock, on_committed),
         text_reader(settings.secret_keys, OPT_OUT_SALT),
         text_reader(settings.secret_keys, LEAD_SALT),
         clock,

@@ -67,12 +67,21 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 class Inbox:
     """Appends for a web server: a thread of its own commits whatever has come in meanwhile.
 
-    ``clock`` tells when an entry was received.
+    Args:
+        url: A SQLAlchemy URL.
+        clock: Tells when an entry was received.
+        on_committed: Called in the event loop with what a request brought, once that is committed.
     """
 
-    def __init__(self, url: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        url: str,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_committed: Callable[[Sequence[Entry]], None] = lambda _: None,
+    ) -> None:
         self.engine = connect_inbox(url)
         self._clock = clock
+        self._on_committed = on_committed
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="inbox", daemon=True)
         self._writer.start()
@@ -88,6 +97,7 @@ class Inbox:
         waiting = _Waiting(entries, asyncio.get_running_loop().create_future())
         self._queue.put(waiting)
         await waiting.committed
+        self._on_committed(entries)
 
     def close(self) -> None:
         """Commit what waits, and end."""

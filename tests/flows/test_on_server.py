@@ -5,9 +5,11 @@ The tests share one server, one company and one ledger, and each acts at an inst
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import shlex
+import socket
 import subprocess
 import sys
 import time
@@ -23,6 +25,7 @@ import pytest
 import yaml
 
 from sandbox.sendgrid import Clock, StandIn
+from tasks.mail_links import signed_links
 from tests.company import REPOSITORY, SmallCompany
 from tests.prefect_server import PrefectServer, end_group, prefect_server, wait_for
 
@@ -230,3 +233,50 @@ def test_a_killed_run_gives_up_its_turn_within_its_lease(deployed: Deployed) -> 
     wait_for(
         is_free, 75 - (time.monotonic() - deployed.killed_at), "the killed run's lease to end", deployed.server.home
     )
+
+
+def test_what_the_web_face_takes_starts_a_round_within_seconds(deployed: Deployed, tmp_path: Path) -> None:
+    """No schedule runs here: only the event that the web face tells starts the round."""
+    home = deployed.company.home
+    settings = deployed.company.environment(None)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    arguments = ["-m", "cli", "intake", "--port", str(port)]
+    with (tmp_path / "intake.log").open("wb") as log:
+        web = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=REPOSITORY,
+            env=deployed.server.environment(**settings),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+
+        def took() -> float | None:
+            assert web.poll() is None, (tmp_path / "intake.log").read_text()
+            path = f"/u/{signed_links('', settings['NURTURE_SECRET_KEY']).opt_out('S0')}"
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            try:
+                connection.request("POST", path)
+                return time.monotonic() if connection.getresponse().status == 200 else None
+            except OSError:
+                return None
+            finally:
+                connection.close()
+
+        taken_at = wait_for(took, 60, "the web face", deployed.server.home)
+
+        def is_known() -> bool | None:
+            try:
+                rows = deployed.rows("warehouse.duckdb", "from events where source = 'inbox'")
+            except duckdb.IOException:  # a run has the file
+                return None
+            return bool(rows) or None
+
+        wait_for(is_known, 60, "the round that reads it", deployed.server.home)
+    finally:
+        end_group(web)
+    assert time.monotonic() - taken_at < 60
+    assert (home / "inbox.db").exists()
+    assert "warning" not in (tmp_path / "intake.log").read_text().lower()
