@@ -236,6 +236,23 @@ def test_two_who_turn_out_to_be_one_while_their_mails_wait_get_one(world: World)
     assert ("cancelled", "duplicate_address") in world.ledger("select state, state_reason from sends")
 
 
+def test_who_has_left_the_segment_by_then_gets_no_mail(world: World) -> None:
+    weekly = step("weekly", DOWNLOAD, segment="manufacturing_heads", delay=timedelta(days=2))
+    for name in ("leaves", "stays"):
+        head(world, f"{name}@example.com")
+        event(world, "document_download", at(1), f"{name}@example.com", asset="guide")
+    assert world.send(rules(weekly), at(1)) == {}
+    world.facts(
+        lambda connection: connection.execute(
+            "insert into lead_records values ('new post', 'crm', null, 'leaves@example.com', null, $1, $1,"
+            " map {'title': '課長'}, null)",
+            [at(2)],
+        )
+    )
+    assert world.send(rules(weekly), at(3)) == {"exited": 1, "sent": 1}
+    assert [mail["to"] for mail in world.accepted()] == ["stays@example.com"]
+
+
 def test_two_that_turn_out_to_be_one_while_their_mails_wait_are_decided_on_as_one(world: World) -> None:
     for name in ("a", "b"):
         head(world, f"{name}@example.com")
