@@ -7,7 +7,7 @@ in the transaction that stores them. So an entry is loaded once, whenever a run 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -25,7 +25,7 @@ from tasks.clients.sources.models import Source
 from tasks.clients.sources.sendgrid_events import event_batch
 from tasks.clients.sources.staging import load_plan
 from tasks.clients.sources.targets import Into
-from warehouse.connection import open_warehouse
+from warehouse.connection import open_ledger, open_warehouse
 from warehouse.load import load_rows, move_watermark, read_watermark
 from warehouse.load_schema import LoadCounts
 
@@ -116,7 +116,10 @@ def _pages(engine: sa.Engine, mark: int, until: datetime) -> Iterator[list[_Entr
 
 
 def _load(settings: Settings, fields: tuple[Field, ...], entries: Sequence[_Entry], as_of: datetime) -> LoadCounts:
-    batches = [(source, batch) for source, batch in _batches(entries, fields) if len(batch.lines) or batch.rejects]
+    addresses = _addresses(settings, entries)
+    batches = [
+        (source, batch) for source, batch in _batches(entries, fields, addresses) if len(batch.lines) or batch.rejects
+    ]
     counts = LoadCounts()
     with open_warehouse(settings) as connection:
         ((pulled,),) = connection.execute("select max(as_of) from instants where flow = 'pull'").fetchall()
@@ -127,7 +130,25 @@ def _load(settings: Settings, fields: tuple[Field, ...], entries: Sequence[_Entr
     return counts
 
 
-def _batches(entries: Sequence[_Entry], fields: tuple[Field, ...]) -> Iterator[tuple[Source, RawBatch]]:
+def _addresses(settings: Settings, entries: Sequence[_Entry]) -> dict[str, str]:
+    """Where the mails went by whose links somebody corrected what is known of them, by send id."""
+    rows = [
+        row for entry in entries if entry.kind == "preferences" for row in orjson.loads(entry.body).get("leads", ())
+    ]
+    if not rows or not settings.ledger.exists():
+        return {}
+    with open_ledger(settings, read_only=True) as ledger:
+        return dict(
+            ledger.execute(
+                "select send_id, email from sends where send_id in (select unnest(?))",
+                [[row["send_id"] for row in rows]],
+            ).fetchall()
+        )
+
+
+def _batches(
+    entries: Sequence[_Entry], fields: tuple[Field, ...], addresses: Mapping[str, str]
+) -> Iterator[tuple[Source, RawBatch]]:
     """Yield what entries tell, by what it is: SendGrid's events, and rows in the words of our facts."""
     told = [(entry.entry_id, orjson.loads(entry.body)) for entry in entries if entry.kind == "sendgrid"]
     if told:
@@ -137,6 +158,9 @@ def _batches(entries: Sequence[_Entry], fields: tuple[Field, ...]) -> Iterator[t
     for entry in entries:
         if entry.kind != "sendgrid":
             body = orjson.loads(entry.body)
+            for row in body.get("leads", ()):
+                if (send_id := row.pop("send_id", None)) is not None:
+                    row["email"] = addresses.get(send_id)
             for into in _INTO:
                 rows[into] += [(entry.entry_id, row) for row in body.get(into, ())]
     for into in _INTO:

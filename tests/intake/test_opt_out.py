@@ -140,6 +140,37 @@ def test_preferences_change_what_was_chosen_and_leave_the_rest(world: World, ser
     assert served.post(path, {"step": "perhaps"}).status == 422
 
 
+def test_a_pause_ends_by_itself_and_lifts_no_opt_out(world: World, served: Face) -> None:
+    lead(world, "rests", "leaves")
+    world.send(rules(), at(1))
+    for name in ("rests", "leaves"):
+        path = opt_out_path(world, name)
+        assert served.post(path.replace("/u/", "/preferences/"), {"pause_days": "30"}).status == 200
+    served.clock.set(at(2))
+    assert served.post(path, ONE_CLICK).status == 200
+    drain(world, at(2))
+    refused = "select count(*) from leads where newsletter_refusal = 'opted_out' and step_refusal = 'opted_out'"
+    for day, count in ((2, 2), (30.9, 2), (31.1, 1)):
+        world.recompute(rules(), at(day))
+        assert world.warehouse(refused) == [(count,)], day
+    assert served.post(path.replace("/u/", "/preferences/"), {"pause_days": "31"}).status == 422
+
+
+def test_what_one_corrects_of_oneself_is_known_of_that_lead(world: World, served: Face) -> None:
+    lead(world, "moved", "stays")
+    world.send(rules(), at(1))
+    path = opt_out_path(world, "moved").replace("/u/", "/preferences/")
+    assert served.post(path, {"lead.company": " 株式会社ｱﾀﾗｼｲ ", "lead.email": "other@example.com"}).status == 200
+    drain(world, at(2))
+    world.recompute(rules(), at(2))
+    assert world.warehouse("select email, company from leads order by all") == [
+        ("moved@example.com", "株式会社アタラシイ"), ("stays@example.com", None),
+    ]  # fmt: skip
+    for wrong in ("a" * 201, "a\x00b", "a\nb"):
+        assert served.post(path, {"lead.company": wrong}).status == 422
+    assert drain(world, at(3)) == 0
+
+
 def test_an_opt_out_that_comes_in_while_mails_leave_is_honoured(world: World, served: Face) -> None:
     lead(world, "first", "second")
     world.recompute(rules(THANKS), at(1))
