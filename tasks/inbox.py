@@ -117,11 +117,11 @@ def _pages(engine: sa.Engine, mark: int, until: datetime) -> Iterator[list[_Entr
 
 def _load(settings: Settings, fields: tuple[Field, ...], entries: Sequence[_Entry], as_of: datetime) -> LoadCounts:
     addresses = _addresses(settings, entries)
-    batches = [
-        (source, batch) for source, batch in _batches(entries, fields, addresses) if len(batch.lines) or batch.rejects
-    ]
+    batches = [one for one in _batches(entries, fields, addresses) if one[1].row_count]
     counts = LoadCounts()
     with open_warehouse(settings) as connection:
+        if int(read_watermark(connection, NAME) or 0) >= entries[-1].entry_id:
+            return counts  # another run has come further meanwhile
         ((pulled,),) = connection.execute("select max(as_of) from instants where flow = 'pull'").fetchall()
         received_at = as_of if pulled is None else max(as_of, pulled)
         for source, batch in batches:
@@ -132,18 +132,13 @@ def _load(settings: Settings, fields: tuple[Field, ...], entries: Sequence[_Entr
 
 def _addresses(settings: Settings, entries: Sequence[_Entry]) -> dict[str, str]:
     """Where the mails went by whose links somebody corrected what is known of them, by send id."""
-    rows = [
-        row for entry in entries if entry.kind == "preferences" for row in orjson.loads(entry.body).get("leads", ())
-    ]
-    if not rows or not settings.ledger.exists():
+    bodies = [orjson.loads(entry.body) for entry in entries if entry.kind == "preferences"]
+    send_ids = [row["send_id"] for body in bodies for row in body.get("leads", ())]
+    if not send_ids or not settings.ledger.exists():
         return {}
     with open_ledger(settings, read_only=True) as ledger:
-        return dict(
-            ledger.execute(
-                "select send_id, email from sends where send_id in (select unnest(?))",
-                [[row["send_id"] for row in rows]],
-            ).fetchall()
-        )
+        found = ledger.execute("select send_id, email from sends where send_id in (select unnest(?))", [send_ids])
+        return dict(found.fetchall())
 
 
 def _batches(

@@ -193,6 +193,18 @@ def test_homes_that_share_a_ledger_share_the_lock_of_sending(tmp_path: Path) -> 
             pass
 
 
+def test_while_another_run_sends_nothing_is_decided_and_nothing_leaves(world: World) -> None:
+    decide(world, rules(), 1)
+    hasty = world.settings.model_copy(update={"lock_timeout_seconds": 0})
+    with only_one(world.settings, "send"):
+        with pytest.raises(RunError, match="another run is at it"):
+            plan_sends(hasty, rules(), at(1))
+        with pytest.raises(RunError, match="another run is at it"):
+            deliver_sends(hasty, rules(), at(1))
+    assert world.accepted() == []
+    assert deliver_sends(hasty, rules(), at(1))["accepted"] == 1
+
+
 @pytest.mark.parametrize("verdict", ["accepted", "split"])
 def test_mails_that_another_run_has_taken_over_do_not_leave_from_this_one(
     world: World, monkeypatch: pytest.MonkeyPatch, verdict: Any
