@@ -141,7 +141,7 @@ def test_a_mail_that_cannot_be_rendered_is_named(world: World) -> None:
     (template,) = (one for one in RULES.templates if one.id == RULES.steps[0].template)
     broken = replace_template(RULES, template.model_copy(update={"html": "{{ 1 // 0 }}"}))
     with pytest.raises(RunError, match=f"mails/{template.id} cannot be rendered: .*; correct its files"):
-        write_previews(world.settings, broken, world.home / "out", RULES.steps[0].key, None)
+        write_previews(world.settings, broken, world.home / "out", "guide/thanks", None)
 
 
 def replace_template(rules: RuleSet, template: Template) -> RuleSet:
