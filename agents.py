@@ -1,7 +1,7 @@
 """Tells programs from people by the user agent they give.
 
-The names are those of the list that the package ``crawler-user-agents`` keeps. The proxies through which a person's mail
-reader loads pictures stand on that list as well, and are no sign of a machine: they ask when the person opens the mail.
+The names are those of the list that the package ``crawler-user-agents`` keeps. The proxies through which a person's
+mail reader loads pictures stand on that list as well, and are no sign of a machine: they ask when the mail is opened.
 """
 
 from __future__ import annotations
