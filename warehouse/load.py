@@ -13,8 +13,6 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -24,8 +22,8 @@ from duckdb.func import PythonUDFType
 
 from warehouse.load_columns import ColumnMapping
 from warehouse.load_schema import PLACE_FIELDS, Into, LoadCounts, LoadPlan, SourceRows
+from warehouse.statements import query
 
-_QUERIES = Path(__file__).parent / "queries"
 _INSERTS: dict[Into, tuple[str, ...]] = {
     "events": ("load_events",),
     "leads": ("load_leads", "load_lead_consents"),
@@ -156,7 +154,7 @@ def move_watermark(connection: duckdb.DuckDBPyConnection, source: str, watermark
 def _make_functions(connection: duckdb.DuckDBPyConnection) -> None:
     with suppress(duckdb.NotImplementedException):  # an earlier load on this connection has made it
         connection.create_function("load_nfkc", _nfkc, ["VARCHAR"], "VARCHAR", type=PythonUDFType.ARROW)
-    connection.execute(_query("load_macros"))
+    connection.execute(query("load_macros"))
 
 
 def _nfkc(texts: Any) -> Any:
@@ -174,7 +172,7 @@ def _describe_columns(connection: duckdb.DuckDBPyConnection, plan: LoadPlan, val
     }
     for name, value in by_name.items():
         connection.execute(f"set variable load_{name} = $1", [value])
-    connection.execute(_query("load_columns"))
+    connection.execute(query("load_columns"))
     columns: list[list[Any]] = [[item.target, item.column, item.type, list(item.allowed)] for item in plan.columns]
     connection.executemany("insert into load_columns values (?, ?, ?, ?)", columns)
     words: list[list[Any]] = [
@@ -218,7 +216,7 @@ def _load_plain_events(connection: duckdb.DuckDBPyConnection, mapping: ColumnMap
     if is_any_repeated:
         _run(connection, "load_aside_repeated", values)
     connection.execute(f"create or replace temp view load_kept as select * from load_plain where {_kept(connection)}")
-    depth = connection.execute(_query("load_depth")).fetchone()
+    depth = connection.execute(query("load_depth")).fetchone()
     is_in_order = depth is None or depth[0] is None or depth[0] <= _IN_ORDER_DEPTH
     order = "" if is_in_order else "order by occurred_at, event_id"
     return _run(connection, "load_events_plain", values, order)
@@ -235,26 +233,21 @@ def _kept(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def _count_by_file(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, int]]:
-    rows = connection.execute(_query("load_counts")).fetchall()
+    rows = connection.execute(query("load_counts")).fetchall()
     return {file: (total - faulty, faulty) for file, total, faulty in rows}
 
 
 def _run(connection: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any], more: str = "") -> int:
     """Run the statements of a query file, each with the values it names; return the rows the last one changed."""
     changed = 0
-    for statement in duckdb.extract_statements(f"{_query(name)}\n{more}"):
+    for statement in duckdb.extract_statements(f"{query(name)}\n{more}"):
         named = {key: values[key] for key in statement.named_parameters}
         row = connection.execute(statement, named or None).fetchone()
         changed = int(row[0]) if row and isinstance(row[0], int) else 0
     return changed
 
 
-def _row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:
-    row = connection.execute(query).fetchone()
+def _row(connection: duckdb.DuckDBPyConnection, statement: str) -> tuple[int, ...]:
+    row = connection.execute(statement).fetchone()
     assert row is not None
     return row
-
-
-@cache
-def _query(name: str) -> str:
-    return (_QUERIES / f"{name}.sql").read_text(encoding="utf-8")

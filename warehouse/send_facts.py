@@ -7,13 +7,11 @@ is new from the other, and then noted in a transaction of the first. A run that 
 from __future__ import annotations
 
 from datetime import datetime
-from functools import cache
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-_QUERIES = Path(__file__).parent / "queries"
+from warehouse.statements import query
 
 
 def read_known_sends(warehouse: duckdb.DuckDBPyConnection) -> pa.Table:
@@ -25,7 +23,7 @@ def read_new_sends(ledger: duckdb.DuckDBPyConnection, known: pa.Table) -> pa.Tab
     """Return the mails that left and are not among the known ones."""
     ledger.register("known_sends", known)
     try:
-        return ledger.sql(_query("load_new_sends")).to_arrow_table()
+        return ledger.sql(query("load_new_sends")).to_arrow_table()
     finally:
         ledger.unregister("known_sends")
 
@@ -43,13 +41,8 @@ def load_sends(warehouse: duckdb.DuckDBPyConnection, sends: pa.Table, as_of: dat
     """
     warehouse.register("new_sends", sends)
     try:
-        warehouse.execute(_query("load_send_events"), {"as_of": as_of})
-        row = warehouse.execute(_query("load_send_records"), {"as_of": as_of}).fetchone()
+        warehouse.execute(query("load_send_events"), {"as_of": as_of})
+        row = warehouse.execute(query("load_send_records"), {"as_of": as_of}).fetchone()
     finally:
         warehouse.unregister("new_sends")
     return int(row[0]) if row else 0
-
-
-@cache
-def _query(name: str) -> str:
-    return (_QUERIES / f"{name}.sql").read_text(encoding="utf-8")

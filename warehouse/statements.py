@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -12,6 +13,7 @@ MOST_ROWS = 200_000
 QUERIES = Path(__file__).parent / "queries"
 
 
+@cache
 def query(name: str) -> str:
     """A statement of ``warehouse/queries``."""
     return (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
