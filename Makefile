@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench soak lock clean
+.PHONY: help demo test browser lint format bench soak lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -17,8 +17,13 @@ help: ## show this list
 demo: .venv/installed ## a simulated company lives through some weeks; ends with its figures
 	$(BIN)/nurture demo --home var/demo
 
-test: .venv/installed ## every test, with a real Prefect server, PostgreSQL and a stand-in SendGrid
+test: .venv/installed browser ## every test, with a real Prefect server, PostgreSQL, Chromium and a stand-in SendGrid
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+browser: ## Debian's Chromium, which tests of pages drive; installed where it is missing and one is root
+	@command -v chromium >/dev/null \
+		|| { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; } \
+		|| echo "Chromium is missing, and tests of pages will fail: install the Debian package chromium" >&2
 
 lint: .venv/installed ## style, types, import directions, SQL
 	$(BIN)/ruff check .
