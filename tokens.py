@@ -17,6 +17,10 @@ OPT_OUT_SALT = "unsubscribe"
 """Of the tokens in links that end the mails or say which are wanted."""
 LEAD_SALT = "lead"
 """Of the tokens by which a click tells whose mail it was in."""
+LEAD_PARAMETER = "nl"
+"""The query parameter that carries the lead's token."""
+FORM_SALT = "form"
+"""Of the tokens by which who sent a form gets its paper."""
 MAX_TOKEN_LETTERS = 200
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _BLOCK = 64

@@ -19,6 +19,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from intake.context import make_context, page, sender_name
+from intake.downloads import Downloads
+from intake.forms import Forms
 from intake.guard import Guard
 from intake.opt_out import OptOut
 from intake.wake import Wake, wake_of_environment
@@ -45,6 +47,7 @@ def make_app(
     sender = sender_name(context)
     registry = CollectorRegistry()
     opt_out, webhook = OptOut(context), Webhook(context)
+    forms, downloads = Forms(context), Downloads(context)
     style = _STYLE.read_bytes()
 
     async def healthz(_: Request) -> Response:
@@ -77,6 +80,9 @@ def make_app(
 
     return Starlette(
         routes=[
+            Route("/forms/{form}", forms.form, methods=["GET", "POST"]),
+            Route("/forms/{form}/embed", forms.embed),
+            Route("/d/{asset}", downloads.download),
             Route("/u/{token}", opt_out.opt_out, methods=["GET", "POST"]),
             Route("/preferences/{token}", opt_out.preferences, methods=["GET", "POST"]),
             Route("/webhooks/sendgrid", webhook.take, methods=["POST"]),

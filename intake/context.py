@@ -72,9 +72,14 @@ def language_of(request: Request) -> Language:
 
 def page(request: Request, name: str, status: int = 200, **values: Any) -> Response:
     """A page of ``intake/pages`` in the reader's language."""
+    headers = {"Content-Language": language_of(request), "Vary": "Accept-Language"}
+    return HTMLResponse(render(request, name, **values), status, headers=headers)
+
+
+def render(request: Request, name: str, **values: Any) -> str:
+    """The HTML of a page of ``intake/pages`` in the reader's language."""
     language = language_of(request)
-    html = _PAGES.get_template(name).render(texts=TEXTS[language], language=language, **values)
-    return HTMLResponse(html, status, headers={"Content-Language": language, "Vary": "Accept-Language"})
+    return _PAGES.get_template(name).render(texts=TEXTS[language], language=language, **values)
 
 
 def sender_name(context: Context) -> str:

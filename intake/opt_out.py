@@ -10,11 +10,11 @@ import unicodedata
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from intake.bodies import read_form
 from intake.context import Context, page, sender_name
 from intake.facts import facts_entry
 
@@ -120,18 +120,3 @@ def _pause(send_id: str, days: int, now: datetime) -> list[dict[str, str]]:
         }
         for event_type, at in (("mail_unsubscribe", now), ("mail_resubscribe", now + timedelta(days=days)))
     ]
-
-
-async def read_form(request: Request) -> list[tuple[str, str]]:
-    """The fields of a urlencoded body; none where it is something else or no UTF-8.
-
-    RFC 8058 lets a one-click POST come as multipart/form-data, too: it acts whatever it says.
-    """
-    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        await request.body()
-        return []
-    try:
-        text = (await request.body()).decode()
-        return parse_qsl(text, keep_blank_values=True, max_num_fields=100, errors="strict")
-    except ValueError:
-        return []

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import AwareDatetime
 
-from rules.models import Cap, Field, Frozen, Group, Owner, Sender, Tier, TitleLevel
+from rules.models import Cap, Field, Frozen, Group, MailKind, Owner, Sender, Tier, TitleLevel
 
 Positive = Annotated[float, pydantic.Field(gt=0)]
 Points = Annotated[int, pydantic.Field(ge=-1_000_000, le=1_000_000)]
@@ -350,3 +350,56 @@ class AbTestsFile(Frozen):
     """``ab_tests.yaml``: versions of mails. It may be left out."""
 
     ab_tests: tuple[AbTestEntry, ...]
+
+
+class AssetEntry(Frozen):
+    """A paper to give."""
+
+    id: str
+    title: str
+    title_en: str = ""
+    file: str
+    gated: bool = True
+
+
+class FormFieldEntry(Frozen):
+    """A lead's field that is asked for (``field``), or a question of the form's own (``id``)."""
+
+    field: str | None = None
+    id: str | None = None
+    label: str = ""
+    label_en: str = ""
+    type: Literal["text", "textarea", "choice"] = "text"
+    values: tuple[str, ...] = ()
+    required: bool = False
+
+
+class FormConsentEntry(Frozen):
+    """The box that may be ticked."""
+
+    version: str
+    text: str
+    text_en: str = ""
+    kinds: Annotated[tuple[MailKind | Literal["marketing"], ...], pydantic.Field(min_length=1)] = ("marketing",)
+
+
+class FormEntry(Frozen):
+    """A form."""
+
+    id: str
+    title: str
+    title_en: str = ""
+    text: str = ""
+    text_en: str = ""
+    event: str
+    asset: str | None = None
+    properties: dict[str, str] = pydantic.Field(default_factory=dict)
+    fields: Annotated[tuple[FormFieldEntry, ...], pydantic.Field(min_length=1)]
+    consent: FormConsentEntry | None = None
+
+
+class FormsFile(Frozen):
+    """``forms.yaml``: forms of the web face, and the papers they give."""
+
+    assets: tuple[AssetEntry, ...] = ()
+    forms: tuple[FormEntry, ...] = ()

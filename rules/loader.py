@@ -22,6 +22,7 @@ from rules.delivery import check_delivery
 from rules.documents import Document, load_document
 from rules.errors import ConfigurationError, Problem
 from rules.field_conditions import FieldConditions
+from rules.forms import check_forms
 from rules.hints import nearest
 from rules.lead_rules import check_fields, check_tiers, check_titles
 from rules.lists import read_lists, shipped_content
@@ -120,6 +121,8 @@ class _Reading:
         scenarios_file = self._file("scenarios.yaml", files.ScenariosFile, is_needed=False)
         tests_file = self._file("ab_tests.yaml", files.AbTestsFile, is_needed=False)
         newsletters_file = self._file("newsletters.yaml", files.NewslettersFile, is_needed=False)
+        forms_file = self._file("forms.yaml", files.FormsFile, is_needed=False)
+        self.contents.pop("forms.yaml", None)  # nothing is derived from it, so a new wording is no new version
         rows = self._sheets(ruleset)
 
         of_segments = segment_names(segments_file) if segments_file else None
@@ -137,6 +140,7 @@ class _Reading:
         )
         vocabulary, selectors = check_vocabulary(vocabulary_file, scenario_names, self.problems)
         fields = check_fields(fields_file, self.problems) if fields_file else None
+        forms, assets = check_forms(forms_file, self.folder, fields, self.problems)
         levels = check_titles(titles_file, self.problems) if titles_file else None
         known_lists, values_of_lists = read_lists(lists_file, self.problems)
         lists = None if self._is_unread("lists.yaml", lists_file) else known_lists
@@ -256,6 +260,8 @@ class _Reading:
             sales_actions=tuple(actions),
             handoff=handoff,
             delivery=delivery,
+            forms=forms,
+            assets=assets,
         )
 
     def _file(self, name: str, model: type[F], *, is_needed: bool = True) -> Document[F] | None:

@@ -44,6 +44,7 @@ from rules.delivery_models import (
     UnsubscribeGroup,
     Window,
 )
+from rules.form_models import Asset, Form, FormConsent, FormField, InputKind
 from rules.lead_models import (
     Accounts,
     Cap,
@@ -75,6 +76,7 @@ __all__ = [
     "All",
     "AnyOf",
     "Arm",
+    "Asset",
     "Brakes",
     "Calendar",
     "Cap",
@@ -88,9 +90,13 @@ __all__ = [
     "Field",
     "FieldCondition",
     "FieldType",
+    "Form",
+    "FormConsent",
+    "FormField",
     "Frozen",
     "Group",
     "Handoff",
+    "InputKind",
     "Issue",
     "Leaf",
     "MailCap",
@@ -167,3 +173,5 @@ class RuleSet(Frozen):
     sales_actions: tuple[SalesAction, ...]
     handoff: Handoff
     delivery: Delivery = Delivery()
+    forms: tuple[Form, ...] = ()
+    assets: tuple[Asset, ...] = ()

@@ -14,10 +14,8 @@ from html.entities import html5
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from rules.models import Sender
-from tokens import LEAD_SALT, OPT_OUT_SALT, text_signer
+from tokens import LEAD_PARAMETER, LEAD_SALT, OPT_OUT_SALT, text_signer
 
-LEAD_PARAMETER = "nl"
-"""The query parameter that carries the lead's token."""
 _TAG = re.compile(r"<(?:a|area|v:\w+)\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"([^\s\"'<>/=]+)(?:\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s\"'>]+))?")
 _ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|\w+);")

@@ -58,9 +58,12 @@ class Face:
 
 
 @contextmanager
-def face(settings: Settings, rules: RuleSet, now: datetime) -> Iterator[Face]:
+def face(
+    settings: Settings, rules: RuleSet, now: datetime | None, listening: socket.socket | None = None
+) -> Iterator[Face]:
+    """``now`` None is the wall clock's; ``listening`` is a socket whose port is known before."""
     clock = Clock(now)
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = listening or socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(make_app(settings, rules, clock.now), log_config=None, access_log=False, ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

@@ -1,0 +1,56 @@
+"""Reads what a request brings, and refuses what is no form."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qsl
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+_MOST_FIELDS = 100
+_VISITOR = re.compile(r"[0-9a-zA-Z_-]{16,64}")
+VISITOR_COOKIE = "nv"
+
+
+async def read_form(request: Request) -> list[tuple[str, str]]:
+    """The fields of a urlencoded body; none where it is something else or no UTF-8.
+
+    RFC 8058 lets a one-click POST come as multipart/form-data, too: it acts whatever it says.
+    """
+    try:
+        return await read_fields(request)
+    except HTTPException as error:
+        if error.status_code == 413:
+            raise
+        return []
+
+
+async def read_fields(request: Request) -> list[tuple[str, str]]:
+    """The fields of a urlencoded body.
+
+    Raises:
+        HTTPException: 415 where it is something else, 400 where it is no UTF-8 or has too many fields.
+    """
+    body = await request.body()
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        raise HTTPException(415)
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise HTTPException(415)
+    try:
+        return parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
+    except ValueError:
+        raise HTTPException(400) from None
+
+
+def visitor_of(request: Request, told: str = "") -> str | None:
+    """The visitor's id: of the cookie, else as a page told it; None where there is none that could be ours."""
+    for given in (request.cookies.get(VISITOR_COOKIE, ""), told):
+        if _VISITOR.fullmatch(given):
+            return given
+    return None
+
+
+def is_untracked(request: Request) -> bool:
+    """Whether the browser asks not to be followed (Global Privacy Control, Do Not Track)."""
+    return request.headers.get("sec-gpc") == "1" or request.headers.get("dnt") == "1"

@@ -1,0 +1,253 @@
+"""Forms: what is typed is checked, kept with what was agreed to, answered with the paper, and becomes a lead once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from lxml import html
+
+from intake.guard import ASKED_A_MINUTE
+from rules.loader import load_rules
+from rules.models import RuleSet
+from tasks.inbox import drain_inbox
+from tasks.mail_links import signed_links
+from tests.facts import at
+from tests.intake.face import Face, face
+from tests.rules.workbooks import GUIDE
+from tests.world import World, stand_in
+
+TYPED = {
+    "company": "株式会社見本",
+    "name": "見本 太郎",
+    "email": "Taro@Example.com",
+    "title": "ﾌﾞﾁｮｳ",
+    "phone": "０３-1234-5678",
+}
+CONSENT = {"consent": "yes", "wording": "ja"}
+VISITOR = "v" * 22
+URLENCODED = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture(scope="module")
+def rules() -> RuleSet:
+    return load_rules(GUIDE)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with stand_in(tmp_path) as server:
+        yield World(tmp_path, server)
+
+
+@pytest.fixture
+def served(world: World, rules: RuleSet) -> Iterator[Face]:
+    with face(world.settings, rules, at(1)) as served:
+        yield served
+
+
+def loaded(world: World, rules: RuleSet, days: float = 1.1) -> int:
+    return drain_inbox(world.settings, rules.fields, at(days)).rows_loaded
+
+
+def inbox_is_empty(world: World, rules: RuleSet) -> bool:
+    return loaded(world, rules) == 0
+
+
+def test_every_control_has_a_label_and_the_page_speaks_the_readers_language(served: Face) -> None:
+    for language, title, label in (
+        ("ja", "資料ダウンロード", "会社名"),
+        ("en", "Download our service guide", "Company"),
+    ):
+        answer = served.get("/forms/document", Accept_Language=language)
+        page = html.fromstring(answer.body)
+        assert (answer.status, page.get("lang"), page.findtext(".//h1")) == (200, language, title)
+        for control in page.xpath("//input[not(@type='hidden')] | //select | //textarea"):
+            assert page.xpath(f"//label[@for='{control.get('id')}']") or control.xpath("ancestor::label")
+        assert label in page.xpath("//label[@for='f-company']")[0].text_content()
+        assert page.xpath("//input[@name='consent']/@checked") == []
+    assert "script" not in answer.headers["content-security-policy"]
+
+
+def test_what_was_typed_becomes_a_lead_its_event_and_its_consent(world: World, served: Face, rules: RuleSet) -> None:
+    answer = served.post("/forms/document", {**TYPED, **CONSENT}, Cookie=f"nv={VISITOR}")
+    assert answer.status == 200
+    assert "Taro" not in answer.text
+    assert loaded(world, rules) == 3
+    assert loaded(world, rules) == 0
+    assert world.warehouse("select event_type, email, visitor, asset, occurred_at, properties['form'] from events") == [
+        ("document_download", "taro@example.com", VISITOR, "service_guide", at(1), "document")
+    ]
+    assert world.warehouse("select email, attributes::json->>'name', attributes::json->>'phone' from lead_records") == [
+        ("taro@example.com", "見本 太郎", "03-1234-5678")
+    ]
+    ((email, kind, is_granted, basis, evidence, stamp),) = world.warehouse(
+        "select email, mail_kind, is_granted, basis, evidence, occurred_at from consent_records"
+    )
+    assert (email, kind, is_granted, basis, stamp) == ("taro@example.com", "marketing", True, "opt_in_form", at(1))
+    consent = rules.forms[0].consent
+    assert consent is not None
+    assert evidence == f"form document, wording 2026-11 (ja): {consent.text}"
+    world.recompute(rules, at(2))
+    assert world.warehouse("select score, title from leads") == [(10, "ブチョウ")]
+
+
+def test_without_the_tick_nobody_has_agreed(world: World, served: Face, rules: RuleSet) -> None:
+    assert served.post("/forms/document", TYPED).status == 200
+    assert loaded(world, rules) == 2
+    assert world.warehouse("select count(*) from consent_records") == [(0,)]
+
+
+def test_questions_of_the_form_stay_with_the_event(world: World, served: Face, rules: RuleSet) -> None:
+    told = {**TYPED, "timing": "半年以内", "message": "一行目\r\n二行目"}
+    assert served.post("/forms/consultation", told).status == 200
+    loaded(world, rules)
+    assert world.warehouse("select event_type, properties['timing'], properties['message'] from events") == [
+        ("consultation_request", "半年以内", "一行目\n二行目")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("email", "", "ご記入ください"),
+        ("email", "taro", "メールアドレスの形"),
+        ("email", "a..b@example.com", "メールアドレスの形"),
+        ("email", "taro@example.com\nBcc: x@example.com", "使えない文字"),
+        ("email", "a" * 65 + "@example.com", "メールアドレスの形"),
+        ("email", "a" * 300 + "@example.com", "長すぎます"),
+        ("name", "a\x00b", "使えない文字"),
+        ("name", "\u202eoruat", "使えない文字"),
+        ("company", "x" * 201, "長すぎます"),
+        ("phone", "call me", "電話番号"),
+        ("timing", "今すぐ", "選択肢"),
+        ("message", "x" * 4001, "長すぎます"),
+    ],
+)
+def test_what_cannot_be_used_is_told_beside_its_field(
+    world: World, served: Face, rules: RuleSet, name: str, value: str, message: str
+) -> None:
+    told = {**TYPED, "message": "相談", **CONSENT, name: value}
+    answer = served.post("/forms/consultation", told)
+    page = html.fromstring(answer.body)
+    assert answer.status == 422
+    control = page.get_element_by_id(f"f-{name}")
+    assert control.get("aria-invalid") == "true"
+    assert message in page.get_element_by_id(control.get("aria-describedby")).text_content()
+    assert [link.get("href") for link in page.xpath("//div[@role='alert']//a")] == [f"#f-{name}"]
+    assert page.xpath("//input[@name='consent']/@checked") == ["checked"]
+    assert page.get_element_by_id("f-company").get("value") == told["company"][:5000]
+    assert inbox_is_empty(world, rules)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (urlencode(TYPED).encode(), "multipart/form-data; boundary=x", 415),
+        (b'{"email": "taro@example.com"}', "application/json", 415),
+        (b"", "", 415),
+        ("email=太郎".encode("cp932"), URLENCODED, 400),
+        (urlencode({"name": "太郎"}, encoding="cp932").encode(), URLENCODED, 400),
+        (b"email=%ff%fe", URLENCODED, 400),
+        (b"&".join(b"a=1" for _ in range(200)), URLENCODED, 400),
+        (b"message=" + b"x" * 1_000_000, URLENCODED, 413),
+    ],
+)
+def test_what_is_no_form_is_refused(
+    world: World, served: Face, rules: RuleSet, body: bytes, content_type: str, status: int
+) -> None:
+    answer = served.ask("POST", "/forms/document", body, {"Content-Type": content_type})
+    assert answer.status == status
+    assert "受け付けられませんでした" in answer.text
+    assert inbox_is_empty(world, rules)
+
+
+def test_a_program_that_fills_every_field_is_thanked_and_forgotten(world: World, served: Face, rules: RuleSet) -> None:
+    answer = served.post("/forms/document", {**TYPED, "website": "https://spam.example"})
+    assert answer.status == 200
+    assert "ありがとうございます" in answer.text
+    assert "/d/" not in answer.text
+    assert inbox_is_empty(world, rules)
+
+
+def test_too_many_forms_from_one_place_have_to_wait(served: Face) -> None:
+    statuses = [served.post("/forms/document", {}).status for _ in range(ASKED_A_MINUTE["forms"] + 1)]
+    assert statuses == [422] * ASKED_A_MINUTE["forms"] + [429]
+
+
+def test_script_in_what_was_typed_is_only_text(served: Face) -> None:
+    bad = '"><script>alert(1)</script>{{ 7 * 7 }}'
+    answer = served.post("/forms/document", {**TYPED, "company": bad, "email": "none"})
+    page = html.fromstring(answer.body)
+    assert page.get_element_by_id("f-company").get("value") == bad
+    assert page.xpath("//script") == []
+
+
+def test_an_unknown_form_is_none(served: Face) -> None:
+    assert served.get("/forms/other").status == 404
+    assert served.post("/forms/other", TYPED).status == 404
+    assert served.get("/forms/other/embed").status == 404
+
+
+def test_an_embedded_form_posts_to_the_web_face_and_brings_its_visitor(
+    world: World, served: Face, rules: RuleSet
+) -> None:
+    snippet = html.fromstring(served.get("/forms/seminar/embed").text)
+    (form,) = snippet.xpath("//form")
+    assert (form.get("action"), form.get("method")) == ("http://127.0.0.1:8787/forms/seminar", "post")
+    assert {*form.fields} >= {"company", "name", "email", "question", "consent", "website", "visitor", "wording"}
+    assert served.post("/forms/seminar", {**TYPED, "visitor": VISITOR}).status == 200
+    assert served.post("/forms/seminar", {**TYPED, "visitor": "<bad>"}).status == 200
+    assert served.post("/forms/seminar", {**TYPED, "visitor": VISITOR}, Sec_GPC="1").status == 200
+    loaded(world, rules)
+    assert world.warehouse("select visitor, properties['seminar'] from events order by visitor nulls last") == [
+        (VISITOR, "introduction"), (None, "introduction"), (None, "introduction"),
+    ]  # fmt: skip
+
+
+def link(served: Face) -> str:
+    page = html.fromstring(served.post("/forms/document", TYPED).body)
+    (found,) = page.xpath("//a/@href")
+    return str(found)
+
+
+def test_the_paper_goes_to_who_sent_its_form_and_counts_once(world: World, served: Face, rules: RuleSet) -> None:
+    path = link(served)
+    for _ in range(2):
+        answer = served.get(path, Cookie=f"nv={VISITOR}")
+        assert (answer.status, answer.headers["content-type"]) == (200, "application/pdf")
+        assert answer.body == (GUIDE / "assets" / "service_guide.pdf").read_bytes()
+        assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''service_guide.pdf"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    served.ask("HEAD", path)
+    loaded(world, rules)
+    told = "select event_type, visitor, count(*) from events group by all order by all"
+    assert world.warehouse(told) == [("asset_fetch", VISITOR, 1), ("document_download", None, 1)]
+
+
+def test_a_gated_paper_leads_others_to_its_form(served: Face) -> None:
+    path = link(served)
+    token = path.partition("=")[2]
+    for other in (
+        "/d/service_guide", "/d/service_guide?f=", f"/d/service_guide?f={token[:-2]}",
+        f"/d/service_guide?f={token}x", f"/d/service_guide?nl={token}", f"/d/service_guide?f={'x' * 5000}",
+    ):  # fmt: skip
+        answer = served.get(other)
+        assert (answer.status, answer.headers["location"]) == (303, "/forms/document"), other
+    for missing in ("/d/other", "/d/../forms.yaml", "/d/..%2Fforms.yaml", "/d/service_guide.pdf"):
+        assert served.get(missing).status == 404
+
+
+def test_a_mails_link_gives_the_paper_and_tells_whose_it_was(world: World, served: Face, rules: RuleSet) -> None:
+    links = signed_links(served.url, world.settings.secret_keys[0])
+    path = f"/d/service_guide?nl={links.lead('S1')}"
+    assert served.get(path, User_Agent="python-requests/2.32").status == 200
+    assert inbox_is_empty(world, rules)
+    assert [served.get(path).status for _ in range(3)] == [200] * 3
+    assert served.get(f"/d/service_guide?nl={links.opt_out('S1')}").status == 303
+    loaded(world, rules)
+    assert world.warehouse("select event_type, send_id, asset from events") == [
+        ("document_download", "S1", "service_guide")
+    ]
