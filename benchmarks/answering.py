@@ -65,7 +65,11 @@ def percentile(values: list[float], part: float) -> float:
 
 def measure_answering(tries: int) -> list[Try]:
     """Send so many forms, one after the other, with pauses of random length between."""
-    folder = Path(tempfile.mkdtemp(prefix="answering-"))
+    with tempfile.TemporaryDirectory(prefix="answering-") as folder:
+        return _measure(Path(folder), tries)
+
+
+def _measure(folder: Path, tries: int) -> list[Try]:
     company = SmallCompany(folder / "home", active_from=datetime.now(UTC) - timedelta(days=1))
     with running_server() as server, StandIn(company.home) as stand_in:
         settings = company.environment(stand_in)

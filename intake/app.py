@@ -23,6 +23,7 @@ from intake.downloads import Downloads
 from intake.forms import Forms
 from intake.guard import Guard
 from intake.opt_out import OptOut
+from intake.tracking import Tracking
 from intake.wake import Wake, wake_of_environment
 from intake.webhook import Webhook
 from rules.models import RuleSet
@@ -47,7 +48,7 @@ def make_app(
     sender = sender_name(context)
     registry = CollectorRegistry()
     opt_out, webhook = OptOut(context), Webhook(context)
-    forms, downloads = Forms(context), Downloads(context)
+    forms, downloads, tracking = Forms(context), Downloads(context), Tracking(context)
     style = _STYLE.read_bytes()
 
     async def healthz(_: Request) -> Response:
@@ -83,6 +84,8 @@ def make_app(
             Route("/forms/{form}", forms.form, methods=["GET", "POST"]),
             Route("/forms/{form}/embed", forms.embed),
             Route("/d/{asset}", downloads.download),
+            Route("/t.js", tracking.script),
+            Route("/t", tracking.beacon, methods=["POST"]),
             Route("/u/{token}", opt_out.opt_out, methods=["GET", "POST"]),
             Route("/preferences/{token}", opt_out.preferences, methods=["GET", "POST"]),
             Route("/webhooks/sendgrid", webhook.take, methods=["POST"]),

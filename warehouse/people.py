@@ -23,8 +23,8 @@ def find_people(run: Derivation) -> None:
         "select distinct lead_id from lead_identities where identity in (select identity from affected_identities)",
     )
     run.replace("lead_identities", "fresh_lead_identities", "lead_id", "affected_leads")
-    _bind_visitors(run)
     _find_addressees(run)
+    _bind_visitors(run)
 
 
 def _replace_identity_facts(run: Derivation) -> None:
@@ -92,6 +92,8 @@ def _bind_visitors(run: Derivation) -> None:
             " and new_visitor_ties.external_id is not distinct from known.external_id"
         )
     run.add("visitor_ties", "select * from new_visitor_ties")
+    run.build("new_link_visits")
+    run.add("link_visits", "select * from new_link_visits")
     run.build("changed_visitors", "old_visitor_bindings", "fresh_visitor_bindings", "rebound_visitors")
     run.replace("visitor_bindings", "fresh_visitor_bindings", "visitor", "changed_visitors")
 

@@ -123,16 +123,24 @@ def _add_sends(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _add_browsers(connection: duckdb.DuckDBPyConnection) -> None:
-    """Add the browsers of those within reach, and whoever else used these."""
+    """Add the browsers of those within reach, by what they sent or by a link of their mails, and who else used these."""
     _added(
         connection,
         f"""
-        with ties as ({_TIES})
+        with ties as ({_TIES}),
+
+        visits as (
+            select visitor, send_id from warehouse.link_visits
+            union all
+            select visitor, send_id from unseen where visitor is not null and send_id is not null
+        )
 
         select 'visitor', visitor from ties
         where
             email in (select value from reach where kind = 'email')
             or external_id in (select value from reach where kind = 'external_id')
+        union
+        select 'visitor', visitor from visits where send_id in (select value from reach where kind = 'send_id')
         """,
     )
     _added(
@@ -171,6 +179,8 @@ def _copy_events(run: Derivation) -> None:
     query = model("explain_events")
     run.run(f"insert into main.events {query}")
     while _add_sends_of_events(run.connection):
+        _add_browsers(run.connection)
+        _join_identities(run.connection)
         run.run("delete from main.events")
         run.run(f"insert into main.events {query}")
 

@@ -21,7 +21,7 @@ from warehouse.people import find_people
 from warehouse.rule_tables import write_rules
 
 ABOUT_PEOPLE = (
-    "lead_identities", "visitor_ties", "visitor_bindings", "send_addresses", "unknown_addressees", "mail_blocks",
+    "lead_identities", "visitor_ties", "link_visits", "visitor_bindings", "send_addresses", "unknown_addressees", "mail_blocks",
     "last_deliveries", "send_outcomes", "deals", "lead_aliases", "lead_activity", "lead_starts",
     "lead_attribute_history", "lead_attributes", "lead_company_keys", "lead_accounts", "lead_consents",
     "lead_suppressions", "account_domains", "account_names",

@@ -191,6 +191,22 @@ def _mail_events(draw: st.DrawFn) -> list[Fact]:
 
 
 @st.composite
+def _link_visits(draw: st.DrawFn) -> list[Fact]:
+    """A page opened by a link of a mail, and views that follow, most of them on a browser nobody is known by."""
+    visitor = draw(st.sampled_from(["w1", "w1", "w2", "v1"]))
+    when, batch = draw(instants), draw(_batches)
+    visit = {"event_type": "link_visit", "send_id": draw(st.sampled_from([*_SENDS, "s9"])), "visitor": visitor}
+    facts = [Fact("events", batch, {"source": "web", **visit, **_stamps(when, draw(delays))})]
+    for gap_minutes in draw(st.lists(st.sampled_from([-60, 0, 40, 3000]), min_size=1, max_size=3)):
+        view = {"event_type": "page_view", "url": draw(st.sampled_from(_URLS)), "visitor": visitor}
+        if draw(st.integers(0, 7)) == 0:
+            view |= _who(draw(_known_as)) | {"event_type": "form_submit"}
+        stamps = _stamps(when + timedelta(minutes=gap_minutes), draw(delays))
+        facts.append(Fact("events", draw(_batches), {"source": "web", **view, **stamps}))
+    return facts
+
+
+@st.composite
 def _soft_bounces(draw: st.DrawFn) -> list[Fact]:
     """Bounces that may pass, with or without a delivery among them."""
     email, when, batch = draw(st.sampled_from(_KNOWN_AS))[0], draw(instants), draw(_batches)
@@ -294,7 +310,7 @@ def _suppressions(draw: st.DrawFn) -> list[Fact]:
 
 _told = st.one_of(
     _events(), _events(), _events(), _bursts(), _mail_events(), _mail_events(), _records(), _records(), _deals(),
-    _sends(), st.one_of(_consents(), _suppressions(), _soft_bounces()),
+    _sends(), _link_visits(), st.one_of(_consents(), _suppressions(), _soft_bounces()),
 )  # fmt: skip
 
 

@@ -26,7 +26,9 @@ TABLES = (
 PEOPLE = [f"{name}@example.com" for name in "abc"]
 instants = st.integers(0, 60 * 24 * 40).map(lambda minutes: START + timedelta(minutes=10 * (minutes // 10)))
 events = st.tuples(
-    st.sampled_from(["page_view", "document_download", "mail_open", "consultation_request", "mail_unsubscribe"]),
+    st.sampled_from(
+        ["page_view", "link_visit", "document_download", "mail_open", "consultation_request", "mail_unsubscribe"]
+    ),
     instants,
     st.sampled_from([*PEOPLE, None]),
     st.sampled_from(["v1", "v2"]),
