@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from importlib.metadata import version
 
 import crawleruseragents
 
 MOST_LETTERS = 500
 """Of a user agent; what follows tells nothing more."""
 _PICTURE_PROXIES = re.compile(r"GoogleImageProxy|YahooMailProxy")
+
+
+def agents_version() -> str:
+    """Of the list: a newer one may judge otherwise."""
+    return version("crawler-user-agents")
 
 
 @lru_cache(maxsize=20_000)

@@ -29,6 +29,10 @@ def place_events(run: Derivation) -> None:
     else:
         run.make("replaced_events", "select event_id from events_to_place")
     run.build("event_kinds", "page_groups", "asset_groups", "placed_behaviours")
+    run.connection.execute(
+        "update placed_behaviours set is_machine = true"
+        " where event_type = 'mail_click' and event_id in (select event_id from scanner_clicks)"
+    )
     run.drop("page_groups", "asset_groups", "event_kinds", "events_to_place")
 
 
@@ -43,6 +47,7 @@ def _gather_events(run: Derivation) -> None:
         ("changed_sends", "redirected_mails"),
         ("known_addressees", "recognised_mails"),
         ("noted_sends", "noted_mails"),
+        ("rejudged_clicks", "rejudged_mails"),
     ):
         if run.has_rows(changed):
             _add(run, name)

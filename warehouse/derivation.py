@@ -18,6 +18,7 @@ from typing import Any
 
 import duckdb
 
+from agents import agents_version
 from rules.models import RuleSet
 from warehouse.questions import Catalogue
 from warehouse.rule_tables import legal_forms_pattern, soft_bounce_values
@@ -74,6 +75,7 @@ class Derivation:
         of_mail = (rules.delivery.soft_bounces, rules.delivery.unsubscribe_groups)
         people_rules = (
             rules.title_levels, rules.accounts, of_mail, timezone, own_url, _models_version(), duckdb.__version__,
+            agents_version(),
         )  # fmt: skip
         self.people_version = hashlib.sha256(repr(people_rules).encode()).hexdigest()[:16]
         """Changes when what is known of people has to be found anew."""

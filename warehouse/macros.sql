@@ -45,6 +45,11 @@ case event_type
             end
 end;
 
+-- whether a program opened or clicked, by what it says of itself; how it clicked is judged apart (scanner_clicks)
+create or replace temp macro is_machine_reading(properties) as
+coalesce(properties['sg_machine_open'] = 'true', false)
+or coalesce(list_contains(getvariable('machine_agents'), properties['useragent']), false);
+
 -- the kind of mail that an event of opting out or in names, if any; an opt-out is not guessed to be less than it says
 create or replace temp macro event_mail_kind(properties) as
 case

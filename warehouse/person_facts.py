@@ -123,7 +123,7 @@ def _add_sends(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _add_browsers(connection: duckdb.DuckDBPyConnection) -> None:
-    """Add the browsers of those within reach, by what they sent or by a link of their mails, and who else used these."""
+    """Add the browsers of those within reach, by a form or a link of their mails, and whoever else used these."""
     _added(
         connection,
         f"""

@@ -16,15 +16,16 @@ from warehouse.address_hashes import check_hashes
 from warehouse.behaviours import place_events
 from warehouse.derivation import Derivation, Progress, model
 from warehouse.lead_models import derive_leads, derive_people
+from warehouse.machines import judge_readings
 from warehouse.new_facts import find_new_facts
 from warehouse.people import find_people
 from warehouse.rule_tables import write_rules
 
 ABOUT_PEOPLE = (
-    "lead_identities", "visitor_ties", "link_visits", "visitor_bindings", "send_addresses", "unknown_addressees", "mail_blocks",
-    "last_deliveries", "send_outcomes", "deals", "lead_aliases", "lead_activity", "lead_starts",
-    "lead_attribute_history", "lead_attributes", "lead_company_keys", "lead_accounts", "lead_consents",
-    "lead_suppressions", "account_domains", "account_names",
+    "lead_identities", "visitor_ties", "link_visits", "visitor_bindings", "send_addresses", "unknown_addressees",
+    "known_agents", "scanner_clicks", "mail_blocks", "last_deliveries", "send_outcomes", "deals", "lead_aliases",
+    "lead_activity", "lead_starts", "lead_attribute_history", "lead_attributes", "lead_company_keys", "lead_accounts",
+    "lead_consents", "lead_suppressions", "account_domains", "account_names",
 )  # fmt: skip
 """The tables that are kept from run to run, whatever the rules."""
 BY_RULES = (
@@ -81,6 +82,7 @@ def derive(run: Derivation) -> None:
     run.report("people")
     find_people(run)
     run.report("what they did")
+    judge_readings(run)
     place_events(run)
     _note_mail_events(run)
     _find_touched_people(run)
@@ -94,7 +96,7 @@ def derive(run: Derivation) -> None:
 def _note_mail_events(run: Derivation) -> None:
     """Keep what events tell of sends, and those that stop mails."""
     run.build_kept("send_outcomes", "send_id", "temp.send_outcomes")
-    run.drop("send_outcomes")
+    run.drop("send_outcomes", "doubtful_events", "doubtful_sends")
     run.build_kept("last_deliveries", "delivered_to", "temp.last_deliveries")
     run.drop("last_deliveries")
     run.build("arrived_mail_blocks")

@@ -177,7 +177,7 @@ def _mail_events(draw: st.DrawFn) -> list[Fact]:
     match kind:
         case "mail_click":
             values["url"] = draw(st.sampled_from(_LINKS))
-            values["properties"] = draw(st.sampled_from([None, {}, {"sg_machine_open": "true"}]))
+            values["properties"] = draw(st.sampled_from([None, {}, {"useragent": "curl/8.0"}, {"useragent": "Chrome"}]))
         case "mail_open":
             values["properties"] = draw(st.sampled_from([None, {"sg_machine_open": "true"}]))
         case "mail_bounce":
@@ -203,6 +203,24 @@ def _link_visits(draw: st.DrawFn) -> list[Fact]:
             view |= _who(draw(_known_as)) | {"event_type": "form_submit"}
         stamps = _stamps(when + timedelta(minutes=gap_minutes), draw(delays))
         facts.append(Fact("events", draw(_batches), {"source": "web", **view, **stamps}))
+    return facts
+
+
+@st.composite
+def _scans(draw: st.DrawFn) -> list[Fact]:
+    """A delivery and clicks around it, some of them a mail gateway's, each told when it pleases."""
+    send_id, when = draw(st.sampled_from([*_SENDS, "s9"])), draw(instants)
+    who = draw(st.sampled_from([{}, {"email": _SENDS.get(send_id, (None,))[0]}]))
+    facts = []
+    for seconds in draw(st.lists(st.sampled_from([-4, 2, 8, 9, 40, 70, 3000]), min_size=1, max_size=4)):
+        values = {"event_type": "mail_click", "url": draw(st.sampled_from([*_LINKS, *_LINKS, f"{OWN_URL}/trap/mail"]))}
+        stamps = _stamps(when + timedelta(seconds=seconds), draw(delays))
+        facts.append(
+            Fact("events", draw(_batches), {"source": "sendgrid", "send_id": send_id, **who, **values, **stamps})
+        )
+    if draw(st.integers(0, 3)):
+        values = {"event_type": "mail_delivered", "send_id": send_id, **who, **_stamps(when, draw(delays))}
+        facts.append(Fact("events", draw(_batches), {"source": "sendgrid", **values}))
     return facts
 
 
@@ -310,7 +328,7 @@ def _suppressions(draw: st.DrawFn) -> list[Fact]:
 
 _told = st.one_of(
     _events(), _events(), _events(), _bursts(), _mail_events(), _mail_events(), _records(), _records(), _deals(),
-    _sends(), _link_visits(), st.one_of(_consents(), _suppressions(), _soft_bounces()),
+    _sends(), _link_visits(), _scans(), st.one_of(_consents(), _suppressions(), _soft_bounces()),
 )  # fmt: skip
 
 

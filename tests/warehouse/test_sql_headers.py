@@ -33,7 +33,7 @@ HEADERED = [*sorted(MODELS.rglob("*.sql")), *(QUERIES / f"{name}.sql" for name i
 BUILT = {path.stem: path for path in [*MODELS.glob("*.sql"), *MODELS.glob("steps/*.sql")]}
 ONLY_WHERE_MUCH_IS_KNOWN = {
     "active_people", "changed_people", "events_of_losing_leads", "losing_leads", "noted_mails", "rebound_visits",
-    "recognised_mails", "redirected_mails",
+    "recognised_mails", "redirected_mails", "rejudged_clicks", "rejudged_mails",
 }  # fmt: skip
 """The models that a first derivation has no use for."""
 _PARAMETER = re.compile(r"(?<!\w)\$[a-z_]+")
@@ -185,10 +185,15 @@ def _what_comes_late(connection: duckdb.DuckDBPyConnection) -> None:
     add_event(connection, "mail_open", at(2), send_id="s3", external_id="crm:stranger")
     add_event(connection, "mail_open", at(2), send_id="s4", email="lead10@company5.example.com")
     add_event(connection, "mail_unsubscribe", at(2), email="lead5@company2.example.com")
+    add_event(connection, "link_visit", at(2), visitor="w1", send_id="s4")
+    for link in ("a", "b"):
+        add_event(connection, "mail_click", at(2), send_id="s1", url=f"https://x.test/{link}", useragent="curl/8.0")
+        add_event(connection, "mail_click", at(2), send_id="s6", email="lead11@company5.example.com", url=f"/{link}")
 
 
 def _what_changes_whose_it_is(connection: duckdb.DuckDBPyConnection) -> None:
-    """A send's addressee and scenario, a stranger's name, a browser's owner in between, and two that are one."""
+    """A send's addressee and scenario, a stranger's name, a browser's owner in between, two that are one, and a delivery."""
+    add_event(connection, "mail_delivered", at(2), send_id="s6", email="lead11@company5.example.com", received_at=at(5))
     add_event(
         connection, "mail_processed", at(1.5), send_id="s1", email="lead4@company2.example.com", received_at=at(5)
     )

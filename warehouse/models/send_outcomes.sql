@@ -1,9 +1,32 @@
 -- One row per send that its provider told something of: when it reached which state, and the first human reactions.
 -- key: send_id
--- from: new_events, send_outcomes
--- Machine opens are not counted here. Everything is the earliest of its kind, so what is told anew is laid over what is
--- known.
-with told as (
+-- from: new_events, doubtful_sends, doubtful_events, scanner_clicks, send_outcomes
+-- What programs opened or clicked is not counted here. Everything is the earliest of its kind, so what is told anew is
+-- laid over what is known; but for sends whose clicks are judged anew, of which all is told.
+with outcome_events as (
+    select
+        event_type,
+        occurred_at,
+        send_id,
+        url,
+        event_type in ('mail_open', 'mail_click') and is_machine_reading(properties) as is_machine,
+    from new_events
+    anti join doubtful_sends using (send_id)
+    where send_id is not null and event_type != 'mail_sent'
+    union all
+    select
+        doubtful_events.event_type,
+        doubtful_events.occurred_at,
+        doubtful_events.send_id,
+        doubtful_events.url,
+        doubtful_events.event_type in ('mail_open', 'mail_click')
+        and (is_machine_reading(doubtful_events.properties) or scanner_clicks.event_id is not null) as is_machine,
+    from doubtful_events
+    left join scanner_clicks on doubtful_events.event_id = scanner_clicks.event_id
+    where doubtful_events.event_type != 'mail_sent'
+),
+
+told as (
     select
         send_id,
         min(occurred_at) filter (event_type in ('mail_processed', 'mail_deferred')) as processed_at,
@@ -12,27 +35,32 @@ with told as (
         min(occurred_at) filter (event_type = 'mail_bounce') as bounced_at,
         min(occurred_at) filter (event_type = 'mail_dropped') as dropped_at,
         min(occurred_at) filter (
-            event_type = 'mail_open' and coalesce(properties['sg_machine_open'], 'false') != 'true'
+            event_type = 'mail_open' and not is_machine
         ) as opened_at,
         -- a click on the opt-out or preference link is no interest
         min(occurred_at) filter (
             event_type = 'mail_click'
+            and not is_machine
             and not coalesce(
                 starts_with(url, $own_url || '/u/') or starts_with(url, $own_url || '/preferences/'), false
             )
         ) as clicked_at,
         min(occurred_at) filter (event_type = 'mail_unsubscribe') as unsubscribed_at,
         min(occurred_at) filter (event_type = 'mail_spam_report') as complained_at,
-    from new_events
-    where send_id is not null and event_type != 'mail_sent'
+    from outcome_events
     group by send_id
 ),
 
 known as (
     -- found by their key alone, before the rest of their rows is read
-    select *
+    select
+        send_outcomes.* replace (
+            if(doubtful_sends.send_id is null, send_outcomes.opened_at, null) as opened_at,
+            if(doubtful_sends.send_id is null, send_outcomes.clicked_at, null) as clicked_at
+        )
     from send_outcomes
-    where rowid in (
+    left join doubtful_sends on send_outcomes.send_id = doubtful_sends.send_id
+    where send_outcomes.rowid in (
         select known.rowid from send_outcomes as known where known.send_id in (select told.send_id from told)
     )
 ),

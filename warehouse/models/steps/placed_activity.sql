@@ -1,9 +1,28 @@
 -- One row per lead that events to place belong to: the first of them, and the last that was an act of its own.
 -- key: lead_id
--- from: events_to_place, passive_event_types, shared_visitors, lead_identities, send_addresses, visitor_bindings
+-- from: events_to_place, scanner_clicks, passive_event_types, shared_visitors, lead_identities, send_addresses,
+--       visitor_bindings
 -- Events are gathered by the identities they bear before these are looked up. A browser that several people used is
 -- looked up event by event.
-with gathered as (
+with acts as (
+    select email, external_id, send_id, visitor, event_type, occurred_at, false as is_machine
+    from events_to_place
+    where event_type not in ('mail_open', 'mail_click')
+    union all
+    select
+        events.email,
+        events.external_id,
+        events.send_id,
+        events.visitor,
+        events.event_type,
+        events.occurred_at,
+        is_machine_reading(events.properties) or scanner_clicks.event_id is not null as is_machine,
+    from events_to_place as events
+    left join scanner_clicks on events.event_id = scanner_clicks.event_id
+    where events.event_type in ('mail_open', 'mail_click')
+),
+
+gathered as (
     select
         events.email,
         events.external_id,
@@ -11,15 +30,8 @@ with gathered as (
         case when events.email is null and events.external_id is null then events.visitor end as visitor,
         case when shared_visitors.visitor is not null then events.occurred_at end as seen_at,
         min(events.occurred_at) as first_at,
-        max(events.occurred_at) filter (
-            passive.event_type is null
-            and case
-                when events.event_type in ('mail_open', 'mail_click')
-                    then coalesce(events.properties['sg_machine_open'] != 'true', true)
-                else true
-            end
-        ) as last_action_at,
-    from events_to_place as events
+        max(events.occurred_at) filter (passive.event_type is null and not events.is_machine) as last_action_at,
+    from acts as events
     left join passive_event_types as passive on events.event_type = passive.event_type
     left join shared_visitors
         on events.visitor = shared_visitors.visitor and events.email is null and events.external_id is null

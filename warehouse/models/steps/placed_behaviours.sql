@@ -114,7 +114,7 @@ select
     -- a deal is won once, however often the won deal is edited
     case when starts_with(event_type, 'deal_') then source || ':' || properties['deal_id'] end as deal,
     case
-        when event_type in ('mail_open', 'mail_click') then coalesce(properties['sg_machine_open'] = 'true', false)
+        when event_type in ('mail_open', 'mail_click') then is_machine_reading(properties)
         else false
     end as is_machine,
     -- a click on the opt-out or preference link is no interest
