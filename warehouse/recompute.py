@@ -23,7 +23,7 @@ from warehouse.rule_tables import write_rules
 
 ABOUT_PEOPLE = (
     "lead_identities", "visitor_ties", "link_visits", "visitor_bindings", "send_addresses", "unknown_addressees",
-    "known_agents", "scanner_clicks", "mail_blocks", "last_deliveries", "send_outcomes", "deals", "lead_aliases",
+    "known_agents", "scanner_clicks", "bare_mails", "mail_blocks", "last_deliveries", "send_outcomes", "deals", "lead_aliases",
     "lead_activity", "lead_starts", "lead_attribute_history", "lead_attributes", "lead_company_keys", "lead_accounts",
     "lead_consents", "lead_suppressions", "account_domains", "account_names",
 )  # fmt: skip
@@ -95,6 +95,9 @@ def derive(run: Derivation) -> None:
 
 def _note_mail_events(run: Derivation) -> None:
     """Keep what events tell of sends, and those that stop mails."""
+    run.build("new_bare_mails")
+    run.add("bare_mails", "select * from new_bare_mails")
+    run.build("named_mails")
     run.build_kept("send_outcomes", "send_id", "temp.send_outcomes")
     run.drop("send_outcomes", "doubtful_events", "doubtful_sends")
     run.build_kept("last_deliveries", "delivered_to", "temp.last_deliveries")

@@ -180,8 +180,10 @@ def _mail_events(draw: st.DrawFn) -> list[Fact]:
             values["properties"] = draw(st.sampled_from([None, {}, {"useragent": "curl/8.0"}, {"useragent": "Chrome"}]))
         case "mail_open":
             values["properties"] = draw(st.sampled_from([None, {"sg_machine_open": "true"}]))
-        case "mail_bounce":
-            values["properties"] = draw(st.sampled_from([None, {"type": "blocked"}, {"type": "bounce"}]))
+        case "mail_bounce" | "mail_processed":
+            named = draw(st.sampled_from([{}, {}, {"smtp-id": "<m1@x.test>"}, {"sg_message_id": "m1.recvd-1"}]))
+            kinds = [{"type": "blocked"}, {"type": "bounce"}, {}] if kind == "mail_bounce" else [{}]
+            values["properties"] = named | draw(st.sampled_from(kinds))
         case "mail_dropped":
             reasons = ("Bounced Address", "Unsubscribed Address", "Spam Reporting Address", "Invalid", "Spam Content")
             values["properties"] = {"reason": draw(st.sampled_from(reasons))}

@@ -120,3 +120,32 @@ def test_a_delivery_that_is_told_late_takes_points_back(warehouse: duckdb.DuckDB
     delivered()(warehouse)
     derive(warehouse, at(3))
     check(warehouse, [])
+
+
+NAMED = {"smtp-id": "<m1@mx.test>", "sg_message_id": "m1.recvd-7"}
+
+
+@pytest.mark.parametrize("kept", ["smtp-id", "sg_message_id"])
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_bounce_without_its_send_is_that_of_the_mail_it_is_about(
+    warehouse: duckdb.DuckDBPyConnection, kept: str, is_late: bool
+) -> None:
+    """A thousand mails share a message id: the address tells which."""
+
+    def mails() -> None:
+        for one in ("a", "b"):
+            add_event(warehouse, "mail_processed", at(1), email=f"{one}@example.com", send_id=f"S{one}", **NAMED)
+
+    def bounce() -> None:
+        told = {kept: NAMED[kept] if kept == "smtp-id" else "m1.recvd-other"}
+        add_event(warehouse, "mail_bounce", at(2), email="b@example.com", **told)
+        add_event(warehouse, "mail_bounce", at(2), email="c@example.com", **told)
+        add_event(warehouse, "mail_bounce", at(2), email="a@example.com", **{kept: "another.mail"})
+
+    first, second = (bounce, mails) if is_late else (mails, bounce)
+    first()
+    derive(warehouse, at(3))
+    second()
+    derive(warehouse, at(4))
+    outcomes = "select send_id, processed_at, bounced_at from send_outcomes order by send_id"
+    assert warehouse.execute(outcomes).fetchall() == [("Sa", at(1), None), ("Sb", at(1), at(2))]

@@ -186,13 +186,15 @@ def _what_comes_late(connection: duckdb.DuckDBPyConnection) -> None:
     add_event(connection, "mail_open", at(2), send_id="s4", email="lead10@company5.example.com")
     add_event(connection, "mail_unsubscribe", at(2), email="lead5@company2.example.com")
     add_event(connection, "link_visit", at(2), visitor="w1", send_id="s4")
+    for kind, send_id in (("mail_processed", "s7"), ("mail_bounce", None)):
+        add_event(connection, kind, at(2), send_id=send_id, email="lead3@company1.example.com", **{"smtp-id": "<m@x>"})
     for link in ("a", "b"):
         add_event(connection, "mail_click", at(2), send_id="s1", url=f"https://x.test/{link}", useragent="curl/8.0")
         add_event(connection, "mail_click", at(2), send_id="s6", email="lead11@company5.example.com", url=f"/{link}")
 
 
 def _what_changes_whose_it_is(connection: duckdb.DuckDBPyConnection) -> None:
-    """A send's addressee and scenario, a stranger's name, a browser's owner in between, two that are one, and a delivery."""
+    """Whom a send went to, a stranger's name, whose a browser was in between, two that are one, and a delivery."""
     add_event(connection, "mail_delivered", at(2), send_id="s6", email="lead11@company5.example.com", received_at=at(5))
     add_event(
         connection, "mail_processed", at(1.5), send_id="s1", email="lead4@company2.example.com", received_at=at(5)

@@ -1,6 +1,6 @@
 -- One row per send that its provider told something of: when it reached which state, and the first human reactions.
 -- key: send_id
--- from: new_events, doubtful_sends, doubtful_events, scanner_clicks, send_outcomes
+-- from: new_events, doubtful_sends, doubtful_events, scanner_clicks, named_mails, send_outcomes
 -- What programs opened or clicked is not counted here. Everything is the earliest of its kind, so what is told anew is
 -- laid over what is known; but for sends whose clicks are judged anew, of which all is told.
 with outcome_events as (
@@ -24,6 +24,9 @@ with outcome_events as (
     from doubtful_events
     left join scanner_clicks on doubtful_events.event_id = scanner_clicks.event_id
     where doubtful_events.event_type != 'mail_sent'
+    union all
+    select event_type, occurred_at, send_id, null as url, false as is_machine
+    from named_mails
 ),
 
 told as (
