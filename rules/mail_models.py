@@ -33,6 +33,8 @@ class Sender(Frozen):
     utm_medium: str = "email"
     names_lead_in_links: bool = True
     """Whether links to the own site carry a signed token that tells the site whose click it is."""
+    trap_link: bool = False
+    """Whether mails hold a link that no person sees, so that whatever follows it is known for a program."""
 
 
 class Template(Frozen):

@@ -20,7 +20,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
 from rules.models import Field, Sender, Step, Template
-from tasks.mail_links import Links, tracking_of
+from tasks.mail_links import Links, tracking_of, with_trap_link
 from warehouse.claims import Claim
 
 MAX_PERSONALIZATIONS = 1_000
@@ -97,6 +97,8 @@ def build_payload(
     subject = one_line(_compiled(template.subject).render(text_context))
     text = tracking.in_text(_compiled(template.text).render(text_context))
     body = tracking.in_html(_compiled(template.html, is_html=True).render(html_context))
+    if sender.trap_link:
+        body = with_trap_link(body, links.public_url)
     both = subject + text
     in_text = {field.id for field in fields if text_tags[field.id] in both}
     in_html = {field.id for field in fields if html_tags[field.id] in body}

@@ -59,6 +59,8 @@ class Tracking:
     utm: tuple[tuple[str, str], ...]
     lead_tag: str | None
     never: tuple[str, ...]
+    papers: str
+    """What links to our own papers begin with; they know their reader as the site does."""
 
     def in_text(self, text: str) -> str:
         """Return a text with its links told apart."""
@@ -102,6 +104,7 @@ class Tracking:
         try:
             parts = urlsplit(url)
             is_own = bool(self.host) and parts.scheme in {"http", "https"} and parts.netloc.lower() == self.host
+            is_own = is_own or url.startswith(self.papers)
         except ValueError:
             return url
         if not is_own:
@@ -112,6 +115,14 @@ class Tracking:
             added += f"{'&' if added else ''}{LEAD_PARAMETER}={self.lead_tag}"
         query = "&".join(part for part in (parts.query, added) if part)
         return urlunsplit(parts._replace(query=query))
+
+
+def with_trap_link(body: str, public_url: str) -> str:
+    """Return an HTML mail with a link at its end that no person sees, hears or reaches by keys."""
+    hidden = "display:none;max-height:0;overflow:hidden"
+    link = f'<a href="{public_url}/trap/mail" style="{hidden}" aria-hidden="true" tabindex="-1"></a>'
+    place = body.lower().rfind("</body>")
+    return f"{body}{link}" if place < 0 else f"{body[:place]}{link}{body[place:]}"
 
 
 def _unescaped(value: str) -> str:
@@ -145,5 +156,6 @@ def tracking_of(sender: Sender, scenario: str, step: str, links: Links, token_ta
         host=urlsplit(sender.site_url).netloc.lower(),
         utm=utm if sender.utm_source else (),
         lead_tag=lead_tag if sender.names_lead_in_links else None,
+        papers=f"{links.public_url}/d/",
         never=(token_tag, f"{links.public_url}/u/", f"{links.public_url}/preferences/"),
     )

@@ -189,6 +189,25 @@ def test_a_sender_may_leave_out_the_parameters_and_the_token() -> None:
     assert "nl=" not in named["html"]
 
 
+def test_a_paper_of_ours_knows_its_reader() -> None:
+    template = Template(id="t", subject="s", text="x", html='<a href="https://nurture.example.com/d/guide">x</a>')
+    links = signed_links("https://nurture.example.com", SECRET)
+    payload, _ = build_payload(STEP, template, SENDER, [], [Claim("send-1", "a@example.com", {})], links)
+    assert "https://nurture.example.com/d/guide?utm_source=" in payload["content"][1]["value"]
+    assert "&amp;nl=[v-" in payload["content"][1]["value"]
+
+
+def test_a_link_that_no_person_sees_stands_at_the_end_where_the_sender_wants_it() -> None:
+    plain, trapping = SENDER, SENDER.model_copy(update={"trap_link": True})
+    for html in ("<html><body><p>x</p></BODY></html>", "<p>x</p>"):
+        assert "/trap/" not in made(html=html, sender=plain)["html"]
+        tags = started(made(html=html, sender=trapping)["html"])
+        (link,) = [attributes for name, attributes in tags if name == "a"]
+        assert str(link["href"]).endswith("/trap/mail")
+        assert (link["aria-hidden"], link["tabindex"]) == ("true", "-1")
+        assert "display:none" in str(link["style"])
+
+
 def test_links_on_the_own_site_that_end_the_mails_are_left_alone_too() -> None:
     template = Template(
         id="t", subject="s", text="{{ unsubscribe_url }}", html='<a href="{{ unsubscribe_url }}">停止</a>'
