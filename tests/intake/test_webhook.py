@@ -42,7 +42,7 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     values: dict[str, Any] = {"home": tmp_path, "secret_key": "secret", "sendgrid_webhook_key": PUBLIC}
     if request.param == "postgresql":
         values["inbox_url"] = request.getfixturevalue("postgres_url")
@@ -50,7 +50,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
         with engine.begin() as connection:
             connection.execute(sa.text("drop table if exists inbox"))
         engine.dispose()
-    yield Settings(**values)
+    return Settings(**values)
 
 
 @pytest.fixture
