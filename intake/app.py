@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 import uvicorn
@@ -108,5 +109,9 @@ def serve(settings: Settings, rules: RuleSet, host: str, port: int) -> None:
         OSError: The address cannot be listened on.
     """
     app = make_app(settings, rules, wake=wake_of_environment())
-    config = uvicorn.Config(app, host, port, access_log=False, log_level="warning")
-    uvicorn.Server(config).run()
+    server_of(app, host=host, port=port, log_level="warning").run()
+
+
+def server_of(app: Starlette, **options: Any) -> uvicorn.Server:
+    """A server that logs no request and says nothing of itself."""
+    return uvicorn.Server(uvicorn.Config(app, access_log=False, server_header=False, ws="none", **options))

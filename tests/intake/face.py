@@ -7,14 +7,12 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
-import uvicorn
-
-from intake.app import make_app
+from intake.app import make_app, server_of
 from rules.models import RuleSet
 from sandbox.sendgrid import Clock
 from settings import Settings
@@ -42,7 +40,8 @@ class Face:
     ) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
-            connection.request(method, path, body, dict(headers or {}))
+            with suppress(BrokenPipeError, ConnectionResetError):  # answered before all was sent
+                connection.request(method, path, body, dict(headers or {}))
             answer = connection.getresponse()
             return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
         finally:
@@ -64,8 +63,7 @@ def face(
     """``now`` None is the wall clock's; ``listening`` is a socket whose port is known before."""
     clock = Clock(now)
     listening = listening or socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(make_app(settings, rules, clock.now), log_config=None, access_log=False, ws="none")
-    server = uvicorn.Server(config)
+    server = server_of(make_app(settings, rules, clock.now), log_config=None)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     deadline = time.monotonic() + 20
