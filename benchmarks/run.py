@@ -16,15 +16,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.answering import REACH_SECONDS, measure_answering, percentile
 from benchmarks.loading import measure_loading
 from benchmarks.pulling import measure_pulling
+from benchmarks.receiving import CONNECTIONS, measure_receiving
 from benchmarks.recomputing import Measured, measure_size, slope
 from benchmarks.sending import measure_sending
 from sandbox.crowd import make_crowd
 
 SIZES = (1_000_000, 10_000_000, 100_000_000)
 EVENTS_A_LEAD = 100
-PARTS = ("recompute", "load", "pull", "send")
+PARTS = ("recompute", "load", "pull", "send", "receive", "answer")
 
 
 class Results:
@@ -86,6 +88,10 @@ def main() -> None:
         kept["pull"] = _pull(results, min(options.events, 1_000_000))
     if "send" in parts:
         kept["send"] = _send(results, options.folder / "sending", min(options.events, 1_000_000))
+    if "receive" in parts:
+        kept["receive"] = _receive(results)
+    if "answer" in parts:
+        kept["answer"] = _answer(results)
     results.console.print(results.table)
     if options.json:
         options.json.write_text(json.dumps(kept, indent=2), encoding="utf-8")
@@ -118,6 +124,27 @@ def _recompute(results: Results, folder: Path, sizes: list[int]) -> dict[str, di
             results.row(f"slope of time on events, {what}", None, None, steepness, None if name == "floor" else 1.05)
     _profile(results, largest)
     return {str(size): {name: asdict(run) for name, run in runs.items()} for size, runs in found.items()}
+
+
+def _receive(results: Results) -> list[dict[str, object]]:
+    results.say("loading the web face, 10 seconds each kind of request")
+    found = measure_receiving(10)
+    for one in found:
+        results.add(
+            f"a request to the web face, {one.kind} (ms)", 1000 / one.floor.requests, 1000 / one.ours.requests, None
+        )
+        results.row(
+            f"p99 of it under {CONNECTIONS} connections (ms)", one.floor.p99 * 1000, one.ours.p99 * 1000, None, None
+        )
+    return [asdict(one) for one in found]
+
+
+def _answer(results: Results) -> list[dict[str, object]]:
+    results.say("30 forms to their mails, through a Prefect server and worker")
+    found = measure_answering(30)
+    slow = percentile([one.mailed for one in found], 0.95)
+    results.row("form to mail, p95", None, slow, slow / REACH_SECONDS, 1)
+    return [asdict(one) for one in found]
 
 
 def _profile(results: Results, runs: dict[str, Measured]) -> None:

@@ -7,7 +7,7 @@ no harm. No reader's IP address is kept.
 from __future__ import annotations
 
 import hashlib
-from base64 import b64decode
+from base64 import b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from datetime import timedelta
 
@@ -75,4 +75,5 @@ def _entry(event: object) -> Entry:
     body = orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
     told = event.get("sg_event_id") if isinstance(event, dict) else None
     named = f"sendgrid {told}".encode() if isinstance(told, str) and told else b"sendgrid event " + body
-    return Entry(hashlib.sha256(named).hexdigest(), "sendgrid", body.decode())
+    key = urlsafe_b64encode(hashlib.sha256(named).digest()[:16]).decode()
+    return Entry(key, "sendgrid", body.decode())
