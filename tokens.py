@@ -19,6 +19,8 @@ LEAD_SALT = "lead"
 """Of the tokens by which a click tells whose mail it was in."""
 LEAD_PARAMETER = "nl"
 """The query parameter that carries the lead's token."""
+CONFIRM_SALT = "confirm"
+"""Of the tokens by which the reader of a mail confirms what was agreed to in a form."""
 FORM_SALT = "form"
 """Of the tokens by which who sent a form gets its paper."""
 MAX_TOKEN_LETTERS = 200

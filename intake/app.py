@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from intake.confirm import Confirm
 from intake.context import make_context, page, sender_name
 from intake.downloads import Downloads
 from intake.forms import Forms
@@ -82,6 +83,7 @@ def make_app(
 
     return Starlette(
         routes=[
+            Route("/confirm/{token}", Confirm(context).confirm, methods=["GET", "POST"]),
             Route("/forms/{form}", forms.form, methods=["GET", "POST"]),
             Route("/forms/{form}/embed", forms.embed),
             Route("/d/{asset}", downloads.download),

@@ -16,7 +16,7 @@ from intake.inbox import Entry, Inbox
 from intake.texts import TEXTS, Language
 from rules.models import RuleSet
 from settings import Settings
-from tokens import LEAD_SALT, OPT_OUT_SALT, text_reader
+from tokens import CONFIRM_SALT, LEAD_SALT, OPT_OUT_SALT, text_reader
 
 _PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "pages"),
@@ -29,13 +29,14 @@ _PAGES = Environment(
 
 @dataclass(frozen=True)
 class Context:
-    """One running web face. ``opt_out`` and ``lead`` read the send id of a token, or say that it is none."""
+    """One running web face. ``opt_out``, ``lead`` and ``confirm`` read the send id of a token, if it is one."""
 
     settings: Settings
     rules: RuleSet
     inbox: Inbox
     opt_out: Callable[[str], str | None]
     lead: Callable[[str], str | None]
+    confirm: Callable[[str], str | None]
     clock: Callable[[], datetime]
 
 
@@ -52,6 +53,7 @@ def make_context(
         Inbox(settings.inbox, clock, on_committed),
         text_reader(settings.secret_keys, OPT_OUT_SALT),
         text_reader(settings.secret_keys, LEAD_SALT),
+        text_reader(settings.secret_keys, CONFIRM_SALT),
         clock,
     )
 

@@ -20,6 +20,7 @@ from intake.context import Context, language_of, page, render, sender_name
 from intake.downloads import download_link
 from intake.facts import facts_entry
 from intake.texts import Language
+from rules.forms import CONSENT_ASKED
 from rules.models import Form, FormField
 
 MOST_LETTERS: Mapping[str, int] = {"email": 254, "textarea": 4000}
@@ -99,13 +100,13 @@ class Forms:
             **({"asset": form.asset} if form.asset else {}),
             **{f"properties.{name}": value for name, value in properties.items()},
         }
-        consents = []
+        events, consents = [event], []
         if form.consent is not None and given.get("consent") == "yes":
             # what an embedded form showed is in the language it was made in
             language: Language = "en" if given.get("wording") == "en" else "ja"
             words = form.consent.text_en if language == "en" else form.consent.text
             evidence = f"form {form.id}, wording {form.consent.version} ({language}): {words}"
-            consents = [
+            granted = [
                 {
                     "email": email,
                     "mail_kind": kind,
@@ -116,8 +117,13 @@ class Forms:
                 }
                 for kind in form.consent.kinds
             ]
+            if form.consent.is_double:
+                asked = {"properties.evidence": evidence, "properties.mail_kinds": " ".join(form.consent.kinds)}
+                events.append({**_own(event), "event_id": uuid.uuid4().hex, "event_type": CONSENT_ASKED, **asked})
+            else:
+                consents = granted
         leads = [{"email": email, "occurred_at": now, **kept}]
-        entry = facts_entry("form", events=[event], leads=leads, consents=consents)
+        entry = facts_entry("form", events=events, leads=leads, consents=consents)
         await self._context.inbox.append([entry])
 
     def _thank(self, request: Request, form: Form, submission: str | None) -> Response:
@@ -153,6 +159,10 @@ class Forms:
             "most_letters": MOST_LETTERS,
             "most_letters_else": MOST_LETTERS_ELSE,
         }
+
+
+def _own(event: Mapping[str, str]) -> dict[str, str]:
+    return {name: event[name] for name in ("occurred_at", "email", "properties.form")}
 
 
 def checked(field: FormField, told: list[str]) -> tuple[str, str]:

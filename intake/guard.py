@@ -26,7 +26,7 @@ _KILOBYTE = 1024
 BODY_LIMITS: Mapping[str, int] = {"webhooks": 2048 * _KILOBYTE, "forms": 64 * _KILOBYTE}
 """The most bytes a request may bring, by the first part of its path; SendGrid posts up to 768 KB."""
 BODY_LIMIT = 16 * _KILOBYTE
-ASKED_A_MINUTE: Mapping[str, int] = {"forms": 20, "u": 60, "preferences": 60, "d": 60, "t": 240}
+ASKED_A_MINUTE: Mapping[str, int] = {"forms": 20, "u": 60, "preferences": 60, "confirm": 60, "d": 60, "t": 240}
 """Requests a minute that change something, from one address; others are not counted."""
 ROUTES = frozenset({*BODY_LIMITS, *ASKED_A_MINUTE, "t.js", "healthz", "metrics", "intake.css"})
 _HEADERS = {

@@ -35,6 +35,12 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "preferences_done": "次に送るメールから反映します。",
         "preferences_none_title": "変更はありませんでした",
         "preferences_none": "選択を変えてから保存してください。",
+        "confirm_title": "メール配信のご確認",
+        "confirm_ask": "フォームでご希望いただいたご案内メールの配信を始めます。"
+        "よろしければ下のボタンを押してください。",
+        "confirm_button": "配信を希望する",
+        "confirm_done_title": "ありがとうございます",
+        "confirm_done": "ご案内メールの配信を承りました。メールのリンクからいつでも停止できます。",
         "bad_link_title": "このリンクは使えません",
         "bad_link": "リンクが途中で切れているか、古くなっています。メールのリンクをもう一度お開きください。"
         "配信停止は、届いたメールへの返信でも承ります。",
@@ -89,6 +95,11 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "preferences_done": "It holds from the next mail on.",
         "preferences_none_title": "Nothing was changed",
         "preferences_none": "Choose something else, and save.",
+        "confirm_title": "Confirm our mails",
+        "confirm_ask": "Press the button to receive the mails you asked for in the form.",
+        "confirm_button": "Yes, send me mails",
+        "confirm_done_title": "Thank you",
+        "confirm_done": "You will receive our mails. You can end them by a link in each of them.",
         "bad_link_title": "This link does not work",
         "bad_link": "It was cut off, or is too old. Please open the link in the mail again; you can also unsubscribe "
         "by answering the mail.",

@@ -381,6 +381,7 @@ class FormConsentEntry(Frozen):
     text: str
     text_en: str = ""
     kinds: Annotated[tuple[MailKind | Literal["marketing"], ...], pydantic.Field(min_length=1)] = ("marketing",)
+    double_opt_in: bool = False
 
 
 class FormEntry(Frozen):

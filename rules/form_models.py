@@ -30,6 +30,8 @@ class FormConsent(Frozen):
     text: str
     text_en: str
     kinds: tuple[MailKind | Literal["marketing"], ...] = ("marketing",)
+    is_double: bool = False
+    """It counts only once it is confirmed by the link of a mail."""
 
 
 class Form(Frozen):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rules.documents import Document, Spot
@@ -12,6 +12,7 @@ from rules.files import AssetEntry, FormEntry, FormFieldEntry, FormsFile
 from rules.form_models import Asset, Form, FormConsent, FormField, InputKind
 from rules.hints import listed, shown
 from rules.lead_models import Field
+from rules.mail_models import Step, Template
 from rules.names import Names, check_id, check_ids
 
 CONTENT_TYPES: Mapping[str, str] = {
@@ -24,6 +25,8 @@ CONTENT_TYPES: Mapping[str, str] = {
 """Of the files that may be given, by the end of their names."""
 OWN_NAMES = frozenset({"consent", "website", "visitor", "form", "language", "wording"})
 """What a posted form calls things of its own."""
+CONSENT_ASKED = "consent_asked"
+"""The event of a form whose consent is still to be confirmed."""
 _EVENT = re.compile(r"(?!mail_|deal_)[a-z][a-z0-9_]*")
 _KINDS: Mapping[str, InputKind] = {"email": "email", "phone": "tel"}
 _ENGLISH: Mapping[str, str] = {
@@ -67,6 +70,31 @@ def check_forms(
                 hint="name it as a form's asset, or set gated: false",
             )
     return forms, tuple(assets)
+
+
+def check_confirmations(
+    document: Document[FormsFile], steps: Sequence[Step], templates: Sequence[Template], problems: list[Problem]
+) -> None:
+    """Report forms with double opt-in that no mail asks to confirm."""
+    asking = {
+        template.id for template in templates if "confirm_url" in template.text and "confirm_url" in template.html
+    }
+    is_asked = any(
+        step.is_enabled
+        and step.category == "transactional"
+        and step.trigger is not None
+        and step.trigger.event == CONSENT_ASKED
+        and step.template in asking
+        for step in steps
+    )
+    for position, form in enumerate(document.value.forms):
+        if form.consent is not None and form.consent.double_opt_in and not is_asked:
+            document.spot(problems, "forms", position, "consent", "double_opt_in").fault(
+                "no mail asks to confirm, so nobody could",
+                received=shown(form.id),
+                hint=f"enable a trigger mail on {CONSENT_ASKED} of category transactional whose text and HTML hold "
+                "{{ confirm_url }}, such as consent_confirmation of rules/guide",
+            )
 
 
 def _asset(entry: AssetEntry, folder: Path, spot: Spot) -> Asset:
@@ -134,6 +162,7 @@ def _form(entry: FormEntry, assets: Names, fields: tuple[Field, ...] | None, spo
             text=consent.text,
             text_en=consent.text_en or consent.text,
             kinds=consent.kinds,
+            is_double=consent.double_opt_in,
         ),
     )
 

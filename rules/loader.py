@@ -22,7 +22,7 @@ from rules.delivery import check_delivery
 from rules.documents import Document, load_document
 from rules.errors import ConfigurationError, Problem
 from rules.field_conditions import FieldConditions
-from rules.forms import check_forms
+from rules.forms import check_confirmations, check_forms
 from rules.hints import nearest
 from rules.lead_rules import check_fields, check_tiers, check_titles
 from rules.lists import read_lists, shipped_content
@@ -225,6 +225,8 @@ class _Reading:
         templates = check_mails(self.folder, fields, versions, mail_problems)
         has_errors = any(not problem.is_warning for problem in self.problems)
         self.problems += [one for one in mail_problems if not one.is_warning or (is_whole and not has_errors)]
+        if forms_file is not None and is_whole:
+            check_confirmations(forms_file, steps, templates, self.problems)
         for template in templates:
             self.contents.update(contents_of(self.folder, template.id))
 

@@ -24,7 +24,8 @@ _NEAR = 60
 """Characters before and after a link within which words speak of it."""
 _LEAD = re.compile(r"\[\[lead\.(\w+)\]\]")
 _TEXT_LINK = re.compile(
-    r"(?:https?:|mailto:|tel:|\[\[(?:sender\.site_url|unsubscribe_url|preferences_url)\]\])[!-;=?-~]*", re.IGNORECASE
+    r"(?:https?:|mailto:|tel:|\[\[(?:sender\.site_url|unsubscribe_url|preferences_url|confirm_url)\]\])[!-;=?-~]*",
+    re.IGNORECASE,
 )
 _UNQUOTED = re.compile(r"=[^\"'\s>]*\[\[lead\.(\w+)\]\]")
 _HIDDEN = {"head", "style", "script", "title", "template", "noscript"}

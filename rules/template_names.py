@@ -14,7 +14,7 @@ from rules.hints import did_you_mean, listed, shown
 
 SENDER_KEYS = ("name", "email", "company", "postal_address", "contact", "site_url")
 STEP_KEYS = ("subject",)
-LINKS = ("unsubscribe_url", "preferences_url")
+LINKS = ("unsubscribe_url", "preferences_url", "confirm_url")
 """Links that name the send they stand in, one for each recipient."""
 
 

@@ -15,6 +15,7 @@ import orjson
 import sqlalchemy as sa
 
 from intake.inbox import connect_inbox, inbox_table
+from rules.forms import CONSENT_ASKED
 from rules.models import Field
 from settings import Settings
 from tasks.clients.sources.batches import RawBatch, text_array
@@ -116,8 +117,15 @@ def _pages(engine: sa.Engine, mark: int, until: datetime) -> Iterator[list[_Entr
 
 
 def _load(settings: Settings, fields: tuple[Field, ...], entries: Sequence[_Entry], as_of: datetime) -> LoadCounts:
-    addresses = _addresses(settings, entries)
-    batches = [one for one in _batches(entries, fields, addresses) if one[1].row_count]
+    corrections = [
+        row["send_id"]
+        for entry in entries
+        if entry.kind == "preferences"
+        for row in orjson.loads(entry.body).get("leads", ())
+    ]
+    addresses = _addresses(settings, corrections)
+    consents = _confirmed(settings, entries)
+    batches = [one for one in _batches(entries, fields, addresses, consents) if one[1].row_count]
     counts = LoadCounts()
     with open_warehouse(settings) as connection:
         if int(read_watermark(connection, NAME) or 0) >= entries[-1].entry_id:
@@ -130,10 +138,8 @@ def _load(settings: Settings, fields: tuple[Field, ...], entries: Sequence[_Entr
     return counts
 
 
-def _addresses(settings: Settings, entries: Sequence[_Entry]) -> dict[str, str]:
-    """Where the mails went by whose links somebody corrected what is known of them, by send id."""
-    bodies = [orjson.loads(entry.body) for entry in entries if entry.kind == "preferences"]
-    send_ids = [row["send_id"] for body in bodies for row in body.get("leads", ())]
+def _addresses(settings: Settings, send_ids: Sequence[str]) -> dict[str, str]:
+    """Where mails went whose links somebody used, by send id."""
     if not send_ids or not settings.ledger.exists():
         return {}
     with open_ledger(settings, read_only=True) as ledger:
@@ -141,8 +147,44 @@ def _addresses(settings: Settings, entries: Sequence[_Entry]) -> dict[str, str]:
         return dict(found.fetchall())
 
 
+def _confirmed(settings: Settings, entries: Sequence[_Entry]) -> list[tuple[int, dict[str, str]]]:
+    """The consents that were confirmed by the link of a mail: what the form had asked last, with its evidence."""
+    events = [(one.entry_id, orjson.loads(one.body)["events"][0]) for one in entries if one.kind == "confirm"]
+    addresses = _addresses(settings, [event["send_id"] for _, event in events])
+    if not addresses:
+        return []
+    with open_warehouse(settings, read_only=True) as connection:
+        found = connection.execute(
+            "select email, properties['evidence'], properties['mail_kinds'] from events"
+            " where event_type = $asked and email in (select unnest($emails))"
+            " qualify row_number() over (partition by email order by occurred_at desc, event_id) = 1",
+            {"asked": CONSENT_ASKED, "emails": list(addresses.values())},
+        ).fetchall()
+    asked = {email: (evidence, kinds.split()) for email, evidence, kinds in found}
+    return [
+        (
+            entry_id,
+            {
+                "email": addresses[event["send_id"]],
+                "mail_kind": kind,
+                "basis": "opt_in_form",
+                "is_granted": "true",
+                "evidence": f"{evidence} / confirmed by the link of mail {event['send_id']}",
+                "occurred_at": event["occurred_at"],
+            },
+        )
+        for entry_id, event in events
+        if (known := asked.get(addresses.get(event["send_id"], "")))
+        for evidence, kinds in [known]
+        for kind in kinds
+    ]
+
+
 def _batches(
-    entries: Sequence[_Entry], fields: tuple[Field, ...], addresses: Mapping[str, str]
+    entries: Sequence[_Entry],
+    fields: tuple[Field, ...],
+    addresses: Mapping[str, str],
+    consents: Sequence[tuple[int, dict[str, str]]],
 ) -> Iterator[tuple[Source, RawBatch]]:
     """Yield what entries tell, by what it is: SendGrid's events, and rows in the words of our facts."""
     told = [(entry.entry_id, orjson.loads(entry.body)) for entry in entries if entry.kind == "sendgrid"]
@@ -150,6 +192,7 @@ def _batches(
         columns = EVENT_FORMATS["sendgrid_events"]
         yield in_memory_source(NAME, "events", columns, file_format="sendgrid_events"), event_batch(told)
     rows: dict[Into, list[tuple[int, dict[str, str]]]] = defaultdict(list)
+    rows["consents"] += consents
     for entry in entries:
         if entry.kind != "sendgrid":
             body = orjson.loads(entry.body)

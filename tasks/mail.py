@@ -80,18 +80,20 @@ def build_payload(
     nonce = secrets.token_hex(6)
     text_tags = {field.id: f"[t-{nonce}-{field.id}]" for field in fields}
     html_tags = {field.id: f"[h-{nonce}-{field.id}]" for field in fields}
-    token_tag, lead_tag = f"[k-{nonce}]", f"[v-{nonce}]"
+    token_tag, lead_tag, confirm_tag = f"[k-{nonce}]", f"[v-{nonce}]", f"[c-{nonce}]"
     opt_out_url, preferences_url = f"{links.public_url}/u/{token_tag}", f"{links.public_url}/preferences/{token_tag}"
     shared = {"step": {"subject": step.subject or step.label}, "sender": sender.model_dump()}
-    text_context = {
-        **shared, "lead": text_tags, "unsubscribe_url": opt_out_url, "preferences_url": preferences_url
-    }  # fmt: skip
+    own_links = {
+        "unsubscribe_url": opt_out_url,
+        "preferences_url": preferences_url,
+        "confirm_url": f"{links.public_url}/confirm/{confirm_tag}",
+    }
+    text_context = {**shared, "lead": text_tags, **own_links}
     html_context = {
         **shared,
         # tags are ours and hold nothing to escape; the values that replace them are escaped below
         "lead": {name: Markup(tag) for name, tag in html_tags.items()},  # noqa: S704
-        "unsubscribe_url": opt_out_url,
-        "preferences_url": preferences_url,
+        **own_links,
     }
     tracking = tracking_of(sender, step.scenario, step.step, links, token_tag, lead_tag)
     subject = one_line(_compiled(template.subject).render(text_context))
@@ -104,6 +106,7 @@ def build_payload(
     in_html = {field.id for field in fields if html_tags[field.id] in body}
     shown = [field for field in fields if field.id in in_text | in_html]
     names_lead = lead_tag in text or lead_tag in body
+    asks_to_confirm = confirm_tag in text or confirm_tag in body
 
     personalizations: list[dict[str, Any]] = []
     refused: dict[str, str] = {}
@@ -112,6 +115,8 @@ def build_payload(
         substitutions = {token_tag: token}
         if names_lead:
             substitutions[lead_tag] = links.lead(claim.send_id)
+        if asks_to_confirm:
+            substitutions[confirm_tag] = links.confirm(claim.send_id)
         for field in shown:
             value = harmless(show(field, claim.lead.get(field.id))) or one_line(field.mail_default)
             if field.id in in_text:

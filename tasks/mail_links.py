@@ -14,7 +14,7 @@ from html.entities import html5
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from rules.models import Sender
-from tokens import LEAD_PARAMETER, LEAD_SALT, OPT_OUT_SALT, text_signer
+from tokens import CONFIRM_SALT, LEAD_PARAMETER, LEAD_SALT, OPT_OUT_SALT, text_signer
 
 _TAG = re.compile(r"<(?:a|area|v:\w+)\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"([^\s\"'<>/=]+)(?:\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s\"'>]+))?")
@@ -32,16 +32,19 @@ class Links:
     """The token of ``/u/`` and ``/preferences/``, of a send id."""
     lead: Callable[[str], str]
     """The token by which a click tells who it was, of a send id."""
+    confirm: Callable[[str], str]
+    """The token of ``/confirm/``, of a send id."""
 
 
 def signed_links(public_url: str, secret_key: str) -> Links:
     """Return links whose tokens only this secret can make."""
-    return Links(public_url, text_signer(secret_key, OPT_OUT_SALT), text_signer(secret_key, LEAD_SALT))
+    opt_out, lead, confirm = (text_signer(secret_key, salt) for salt in (OPT_OUT_SALT, LEAD_SALT, CONFIRM_SALT))
+    return Links(public_url, opt_out, lead, confirm)
 
 
 def void_links(public_url: str) -> Links:
     """Return links that act on nobody and name nobody, for mails that are only looked at."""
-    return Links(public_url, lambda send_id: "preview", lambda send_id: "preview")
+    return Links(public_url, *[lambda send_id: "preview"] * 3)
 
 
 @dataclass(frozen=True)
@@ -157,5 +160,5 @@ def tracking_of(sender: Sender, scenario: str, step: str, links: Links, token_ta
         utm=utm if sender.utm_source else (),
         lead_tag=lead_tag if sender.names_lead_in_links else None,
         papers=f"{links.public_url}/d/",
-        never=(token_tag, f"{links.public_url}/u/", f"{links.public_url}/preferences/"),
+        never=(token_tag, *(f"{links.public_url}/{page}/" for page in ("u", "preferences", "confirm"))),
     )

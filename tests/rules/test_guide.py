@@ -88,6 +88,7 @@ def test_trigger_mails_come_after_the_sheet(guide: RuleSet) -> None:
         (DOWNLOAD, 1, timedelta(0)),
         (DOWNLOAD, 1, timedelta(days=3)),
         (PRICE, 3, timedelta(0)),
+        (Selector(event="consent_asked"), 1, timedelta(0)),
     ]
     assert [step.priority for step in guide.steps] == list(range(1, len(guide.steps) + 1))
 

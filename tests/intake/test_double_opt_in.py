@@ -1,0 +1,99 @@
+"""Double opt-in: nothing is agreed to until the reader of the mail that asks has pressed its button."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from rules.loader import load_rules
+from rules.models import RuleSet
+from tasks.inbox import drain_inbox
+from tasks.mail_links import signed_links
+from tasks.pull import note_sends
+from tests.facts import START, at
+from tests.intake.face import Face, face
+from tests.rules.workbooks import GUIDE
+from tests.world import World, stand_in
+
+TYPED = {"company": "見本", "name": "見本", "email": "taro@example.com", "consent": "yes", "wording": "ja"}
+
+
+@pytest.fixture(scope="module")
+def rules() -> RuleSet:
+    rules = load_rules(GUIDE)
+    document = rules.forms[0]
+    assert document.consent is not None
+    double = document.model_copy(update={"consent": document.consent.model_copy(update={"is_double": True})})
+    return rules.model_copy(update={"forms": (double, *rules.forms[1:]), "active_from": START})
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with stand_in(tmp_path) as server:
+        yield World(tmp_path, server)
+
+
+@pytest.fixture
+def served(world: World, rules: RuleSet) -> Iterator[Face]:
+    with face(world.settings, rules, at(1)) as served:
+        yield served
+
+
+def drain(world: World, rules: RuleSet, when: datetime) -> None:
+    note_sends(world.settings, when)
+    drain_inbox(world.settings, rules.fields, when)
+
+
+def confirm_path(world: World) -> str:
+    (mail,) = world.stand_in.mailbox.mails
+    assert mail.subject == "【ご確認】ご案内メールの配信を始めます"
+    (found,) = re.findall(r"/confirm/[\w.-]+", mail.text)
+    assert f'href="{world.settings.public_url}{found}"' in mail.html
+    return str(found)
+
+
+def test_mails_begin_once_the_reader_has_confirmed(world: World, served: Face, rules: RuleSet) -> None:
+    assert served.post("/forms/document", TYPED).status == 200
+    drain(world, rules, at(1.01))
+    assert world.warehouse("select count(*) from consent_records") == [(0,)]
+    assert world.send(rules, at(1.02))["sent"] == 1
+    path = confirm_path(world)
+
+    # looking does nothing, and no other link of a mail confirms
+    assert served.get(path).status == 200
+    for salt in ("/u/", "/preferences/"):
+        other = re.findall(rf"{salt}([\w.-]+)", world.stand_in.mailbox.mails[0].headers["List-Unsubscribe"])
+        assert {served.post(f"/confirm/{token}").status for token in other} <= {404}
+    drain(world, rules, at(1.03))
+    assert world.warehouse("select count(*) from consent_records") == [(0,)]
+
+    served.clock.set(at(1.1))
+    answers = [served.post(path) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 200]
+    assert "ありがとうございます" in answers[0].text
+    drain(world, rules, at(1.2))
+    ((email, kind, basis, evidence, stamp),) = world.warehouse(
+        "select email, mail_kind, basis, evidence, occurred_at from consent_records"
+    )
+    assert (email, kind, basis, stamp) == ("taro@example.com", "marketing", "opt_in_form", at(1.1))
+    assert "wording 2026-11 (ja): サンプル商事株式会社から" in evidence
+    assert "confirmed by the link of mail" in evidence
+    world.recompute(rules, at(1.3))
+    assert world.warehouse("select count(*) from lead_consents") == [(1,)]
+    # what the download called for at once was refused for want of consent; what it calls for later is not
+    world.send(rules, at(4.02))
+    assert [mail.subject for mail in world.stand_in.mailbox.mails][1:] == [
+        "ご覧いただいた資料に関連する導入事例のご案内"
+    ]
+
+
+def test_a_mail_that_was_not_asked_confirms_nothing(world: World, served: Face, rules: RuleSet) -> None:
+
+    token = signed_links("", world.settings.secret_keys[0]).confirm("S-unknown")
+    assert served.post(f"/confirm/{token}").status == 200
+    drain(world, rules, at(2))
+    assert world.warehouse("select count(*) from consent_records") == [(0,)]
