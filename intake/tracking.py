@@ -29,7 +29,7 @@ class Tracking:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._script = _SCRIPT.read_bytes()
-        self._sites = {_site(sender.site_url) for sender in context.rules.senders}
+        self._sites = {_site(url) for sender in context.rules.senders if (url := kept_url(sender.site_url))}
 
     async def script(self, _: Request) -> Response:
         """The script that a page of the company's site includes."""
@@ -63,7 +63,12 @@ class Tracking:
 
 
 def _site(url: str) -> str:
-    return (urlsplit(url).hostname or "").removeprefix("www.")
+    return _host(url).removeprefix("www.")
+
+
+def _host(url: str) -> str:
+    """The host as browsers name it, also where its name is Japanese; a ValueError where it can be none."""
+    return (urlsplit(url).hostname or "").encode("idna").decode()
 
 
 def kept_url(url: str) -> str | None:
@@ -72,10 +77,11 @@ def kept_url(url: str) -> str | None:
         return None
     try:
         parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        host = _host(url)
+        if parts.scheme not in {"http", "https"} or not host:
             return None
         query = [(name, value) for name, value in parse_qsl(parts.query) if name.startswith("utm_")]
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return None
-    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}" + (f"?{urlencode(query)}" if query else "")
+    return f"{parts.scheme}://{host}{port}{parts.path}" + (f"?{urlencode(query)}" if query else "")

@@ -46,6 +46,7 @@ EVENTS = {
     "mail_delivered": "メール到達",
     "mail_open": "メール開封",
     "mail_click": "メール内リンククリック",
+    "link_visit": "メールのリンクからの訪問",
     "mail_bounce": "メール不達",
     "mail_dropped": "メール送信中止",
     "mail_deferred": "メール遅延",

@@ -415,6 +415,22 @@ def test_a_shared_browser_gives_each_person_what_was_theirs(world: World) -> Non
     assert "v(共用: 〜2026/04/05 09:00の行動だけ)" in text_of(first, scoring())
 
 
+def test_a_browser_known_by_a_mails_link_says_so_and_gives_what_followed(world: World) -> None:
+    def add(connection) -> None:
+        add_lead(connection, A)
+        add_event(connection, "mail_processed", at(1), email=A, send_id="s1")
+        add_event(connection, "page_view", at(2), visitor="v", url="/price")
+        add_event(connection, "link_visit", at(3), visitor="v", send_id="s1", url="/price")
+        add_event(connection, "page_view", at(3), visitor="v", url="/price")
+
+    world.facts(add)
+    explanation = told(world, scoring(), at(6))
+    assert (explanation.score, explanation.events[-1].known_by) == (15, "visitor")
+    assert "v(メールのリンクを開いたブラウザ: 2026/04/04 09:00〜の行動だけ)" in text_of(explanation, scoring())
+    world.facts(lambda connection: add_event(connection, "form_submit", at(7), visitor="v", email="b@example.com"))
+    assert told(world, scoring(), at(8)).browsers == ()
+
+
 def test_a_mail_event_that_names_only_its_send_is_told_to_its_addressee(world: World) -> None:
     def add(connection) -> None:
         add_lead(connection, A)

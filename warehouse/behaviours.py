@@ -31,7 +31,7 @@ def place_events(run: Derivation) -> None:
     run.build("event_kinds", "page_groups", "asset_groups", "placed_behaviours")
     run.connection.execute(
         "update placed_behaviours set is_machine = true"
-        " where event_type = 'mail_click' and event_id in (select event_id from scanner_clicks)"
+        " where event_type in ('mail_click', 'link_visit') and event_id in (select event_id from scanner_clicks)"
     )
     run.drop("page_groups", "asset_groups", "event_kinds", "events_to_place")
 

@@ -109,7 +109,12 @@ def _identities(replay: Replay) -> tuple[str, ...]:
 def _browsers(replay: Replay) -> tuple[Browser, ...]:
     found = replay.query(
         """
-        select visitor, nullif(valid_from, timestamptz '-infinity'), nullif(valid_to, timestamptz 'infinity')
+        select
+            visitor,
+            nullif(valid_from, timestamptz '-infinity'),
+            nullif(valid_to, timestamptz 'infinity'),
+            -- who is known by a browser has its past
+            visitor not in (select visitor from visitor_bindings where valid_from = timestamptz '-infinity')
         from visitor_bindings where lead_id = $lead_id order by valid_from, visitor
         """
     ).fetchall()

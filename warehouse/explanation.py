@@ -216,6 +216,8 @@ class Browser:
     visitor: str
     from_at: datetime | None
     to_at: datetime | None
+    is_by_link: bool
+    """Nobody is known by it, and a link of the lead's mail was opened with it."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Tells what programs read of our mails from what people did: neither points nor figures count the former.
 
 A program is known by its user agent, or by how it clicks: mail gateways follow the links of a mail as it comes in. The
-verdicts are derived, so a late delivery or a newer list of agents changes them, and everything that follows.
+verdicts are derived, so a late delivery or a newer list of agents changes them, and everything that follows, down to
+whose a browser is.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ AT_ONCE_SECONDS = 3
 SCANNED_SECONDS = 30
 """Clicks on several links within so long of the delivery are a program's."""
 TRAP_SECONDS = 60
-"""Clicks so close to one on a link that no person sees are a program's."""
+"""Clicks so close to one on a link that no person sees, and visits so close to a program's click, are a program's."""
 
 
 def judge_readings(run: Derivation) -> None:

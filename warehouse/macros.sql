@@ -4,6 +4,9 @@
 create or replace temp macro normal_form(given) as
 case when strlen(given) = length(given) then lower(given) else lower(nfkc(given)) end;
 
+-- a page's path or an asset's name as patterns are compared with it; escapes that are no text stay as they are
+create or replace temp macro readable(given) as lower(coalesce(try(url_decode(given)), given));
+
 -- a number without the commas that set off its thousands
 create or replace temp macro number_text(given) as
 case

@@ -161,4 +161,5 @@ def _browser(page: Page, browser: Browser) -> str:
         return browser.visitor
     since = page.stamp(browser.from_at) if browser.from_at else ""
     until = page.stamp(browser.to_at) if browser.to_at else ""
-    return f"{browser.visitor}(共用: {since}〜{until}の行動だけ)"
+    why = "メールのリンクを開いたブラウザ" if browser.is_by_link else "共用"
+    return f"{browser.visitor}({why}: {since}〜{until}の行動だけ)"

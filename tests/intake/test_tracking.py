@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from intake import tracking
+from intake.tracking import kept_url
 from rules.loader import load_rules
 from rules.models import RuleSet
 from settings import Settings
@@ -94,11 +97,28 @@ def test_of_an_address_the_page_and_its_campaign_are_kept(
         ("https://www.example.com/" + "x" * 2000, VISITOR),
         ("https://other.test/price", VISITOR),
         ("https://badexample.com/price", VISITOR),
+        ("https://www..example.com/price", VISITOR),
+        (f"https://{'a' * 64}.example.com/price", VISITOR),
     ],
 )
 def test_what_is_no_page_of_ours_is_refused(world: World, served: Face, rules: RuleSet, url: str, visitor: str) -> None:
     answer = beacon(served, url, visitor)
     assert (answer.status, events(world, rules)) == (422, [])
+
+
+def test_a_japanese_host_is_named_as_browsers_name_it() -> None:
+    assert kept_url("https://例え.jp/%E6%96%99") == kept_url("https://xn--r8jz45g.jp/%E6%96%99")
+
+
+def test_the_page_on_tracking_names_all_that_a_site_may_say() -> None:
+    script = (Path(tracking.__file__).parent / "pages" / "t.js").read_text(encoding="utf-8")
+    page = Path("docs/tracking.md").read_text(encoding="utf-8")
+    (calls,) = re.findall(r"window\.nurture = \{ (\w+(?:, \w+)*) \}", script)
+    named = {f"data-{name}" for name in re.findall(r"dataset\.(\w+)", script)} | {
+        f"nurture.{name}(" for name in calls.split(", ")
+    }
+    assert len(named) == 4
+    assert [name for name in named if f"`{name}" not in page] == []
 
 
 @pytest.mark.parametrize(

@@ -210,16 +210,20 @@ def _link_visits(draw: st.DrawFn) -> list[Fact]:
 
 @st.composite
 def _scans(draw: st.DrawFn) -> list[Fact]:
-    """A delivery and clicks around it, some of them a mail gateway's, each told when it pleases."""
+    """A delivery, and clicks and visits around it, some of them a mail gateway's, each told when it pleases."""
     send_id, when = draw(st.sampled_from([*_SENDS, "s9"])), draw(instants)
     who = draw(st.sampled_from([{}, {"email": _SENDS.get(send_id, (None,))[0]}]))
     facts = []
     for seconds in draw(st.lists(st.sampled_from([-4, 2, 8, 9, 40, 70, 3000]), min_size=1, max_size=4)):
-        values = {"event_type": "mail_click", "url": draw(st.sampled_from([*_LINKS, *_LINKS, f"{OWN_URL}/trap/mail"]))}
+        url = draw(st.sampled_from([*_LINKS, *_LINKS, f"{OWN_URL}/trap/mail"]))
+        values = {"source": "sendgrid", "event_type": "mail_click", "send_id": send_id, "url": url, **who}
         stamps = _stamps(when + timedelta(seconds=seconds), draw(delays))
-        facts.append(
-            Fact("events", draw(_batches), {"source": "sendgrid", "send_id": send_id, **who, **values, **stamps})
-        )
+        if draw(st.integers(0, 2)) == 0:
+            visitor = draw(st.sampled_from(["w1", "w3"]))
+            values = {"source": "web", "event_type": "link_visit", "send_id": send_id, "url": url, "visitor": visitor}
+            view = {"source": "web", "event_type": "page_view", "url": "/price", "visitor": visitor}
+            facts.append(Fact("events", draw(_batches), view | _stamps(when + timedelta(hours=1), draw(delays))))
+        facts.append(Fact("events", draw(_batches), values | stamps))
     if draw(st.integers(0, 3)):
         values = {"event_type": "mail_delivered", "send_id": send_id, **who, **_stamps(when, draw(delays))}
         facts.append(Fact("events", draw(_batches), {"source": "sendgrid", **values}))

@@ -227,6 +227,23 @@ def test_encoded_paths_and_assets_told_by_their_path_match_their_groups(warehous
     assert rows(warehouse, groups) == [("price", None), (None, "case_studies")]
 
 
+def test_escapes_that_are_no_text_are_compared_as_they_stand(warehouse) -> None:
+    rules = rule_set(
+        page_groups=(Group(id="price", label="価格ページ", patterns=("/price*",)),),
+        asset_groups=(Group(id="case_studies", label="事例集", patterns=("case-*",)),),
+    )
+    for path in ("/price%ff", "/price/%97%bf", "/%ed%a0%80", "/price%00"):
+        add_event(warehouse, "page_view", at(1), email="a@example.com", url=f"https://x.test{path}")
+    add_event(warehouse, "document_download", at(1), email="a@example.com", asset="/files%fe/case-%ff.pdf")
+    recompute(warehouse, rules, at(2))
+    groups = """
+        select rule_behaviours.page_group, rule_behaviours.asset_group, count(distinct event_id)
+        from lead_behaviours join rule_behaviours using (behaviour)
+        where coalesce(rule_behaviours.page_group, rule_behaviours.asset_group) is not null group by all order by all
+    """
+    assert rows(warehouse, groups) == [("price", None, 3), (None, "case_studies", 1)]
+
+
 def test_a_won_deal_that_is_edited_is_one_win(warehouse) -> None:
     head(warehouse, "a@example.com")
     for day in (9, 5):

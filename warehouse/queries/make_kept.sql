@@ -17,7 +17,7 @@ create table if not exists scanner_clicks (event_id uuid, send_id varchar);
 create table if not exists bare_mails (
     event_id uuid, event_type varchar, occurred_at timestamptz, email varchar, smtp_id varchar, message_id varchar
 );
-create table if not exists link_visits (visitor varchar, send_id varchar, occurred_at timestamptz);
+create table if not exists link_visits (event_id uuid, visitor varchar, send_id varchar, occurred_at timestamptz);
 create table if not exists visitor_ties (
     visitor varchar, email varchar, external_id varchar, occurred_at timestamptz
 );

@@ -14,9 +14,9 @@ grouped as (
     from assets
     inner join rule_asset_groups
         on
-            lower(url_decode(assets.asset)) glob rule_asset_groups.pattern
+            readable(assets.asset) glob rule_asset_groups.pattern
             -- an asset may be told by its path
-            or lower(url_decode(split_part(assets.asset, '/', -1))) glob rule_asset_groups.pattern
+            or readable(split_part(assets.asset, '/', -1)) glob rule_asset_groups.pattern
     group by assets.asset
 )
 

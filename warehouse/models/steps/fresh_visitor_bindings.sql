@@ -1,9 +1,10 @@
 -- One row per stretch of time in which a changed visitor's cookie belongs to one lead.
 -- key: visitor, valid_from
--- from: visitor_ties, link_visits, send_addresses, changed_visitors, lead_identities
+-- from: visitor_ties, link_visits, scanner_clicks, send_addresses, changed_visitors, lead_identities
 -- The first person known by a cookie takes its past too; the next person on the same browser takes what follows.
 -- A link of a mail may have been handed on, so who opened a page by it is known less surely: as long as nobody is known
--- by the cookie, the lead whose mail's link was opened first takes what follows that visit, and nothing before it.
+-- by the cookie, the lead whose mail's link was opened first takes what follows that visit, and nothing before it. What
+-- a mail gateway opens tells of nobody.
 with owned as (
     select
         visitor_ties.visitor,
@@ -37,6 +38,7 @@ visited as (
     from link_visits
     semi join changed_visitors using (visitor)
     anti join instants using (visitor)
+    anti join scanner_clicks using (event_id)
     inner join send_addresses on link_visits.send_id = send_addresses.send_id
     inner join lead_identities on send_addresses.email = lead_identities.value and lead_identities.kind = 'email'
     group by link_visits.visitor

@@ -15,7 +15,7 @@ grouped as (
     from urls
     inner join rule_page_groups
         on
-            lower(url_decode(regexp_extract(urls.url, '^(?:[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*)?([^?#]*)', 1)))
+            readable(regexp_extract(urls.url, '^(?:[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*)?([^?#]*)', 1))
             glob rule_page_groups.pattern
     group by urls.url
 )

@@ -50,8 +50,8 @@ narrowed as (
         )
         and (
             rule_behaviours.asset is null
-            or lower(url_decode(matched.asset)) glob rule_behaviours.asset
-            or lower(url_decode(split_part(matched.asset, '/', -1))) glob rule_behaviours.asset
+            or readable(matched.asset) glob rule_behaviours.asset
+            or readable(split_part(matched.asset, '/', -1)) glob rule_behaviours.asset
         )
         and (
             len(rule_behaviours.tests) = 0
