@@ -27,7 +27,9 @@ BODY_LIMITS: Mapping[str, int] = {"webhooks": 2048 * _KILOBYTE, "forms": 64 * _K
 """The most bytes a request may bring, by the first part of its path; SendGrid posts up to 768 KB."""
 BODY_LIMIT = 16 * _KILOBYTE
 ASKED_A_MINUTE: Mapping[str, int] = {"forms": 20, "u": 60, "preferences": 60, "confirm": 60, "d": 60, "t": 240}
-"""Requests a minute that change something, from one address; others are not counted."""
+"""Requests a minute that leave an entry, from one address; others are not counted."""
+NOTED_WHEN_SEEN = frozenset({"d"})
+"""Routes where a GET leaves an entry, too."""
 ROUTES = frozenset({*BODY_LIMITS, *ASKED_A_MINUTE, "t.js", "healthz", "metrics", "intake.css"})
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
@@ -97,7 +99,7 @@ class Guard:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, route: str) -> None:
         request = Request(scope)
-        if scope["method"] == "POST" and route in self._limits:
+        if route in self._limits and (scope["method"] == "POST" or route in NOTED_WHEN_SEEN):
             client = scope["client"][0] if scope.get("client") else ""
             if not self._limiter.hit(self._limits[route], route, client):
                 answer = page(request, "message.html", 429, message="busy", sender=self._sender)

@@ -177,6 +177,11 @@ def test_too_many_forms_from_one_place_have_to_wait(served: Face) -> None:
     assert statuses == [422] * ASKED_A_MINUTE["forms"] + [429]
 
 
+def test_too_many_downloads_from_one_place_have_to_wait(served: Face) -> None:
+    statuses = {served.get("/d/service_guide").status for _ in range(ASKED_A_MINUTE["d"])}
+    assert (statuses, served.get("/d/service_guide").status) == ({303}, 429)
+
+
 def test_script_in_what_was_typed_is_only_text(served: Face) -> None:
     bad = '"><script>alert(1)</script>{{ 7 * 7 }}'
     answer = served.post("/forms/document", {**TYPED, "company": bad, "email": "none"})
