@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
@@ -26,8 +27,8 @@ async def read_form(request: Request) -> list[tuple[str, str]]:
         return []
 
 
-async def read_fields(request: Request) -> list[tuple[str, str]]:
-    """The fields of a urlencoded body.
+async def read_fields(request: Request, *, errors: Literal["strict", "replace"] = "strict") -> list[tuple[str, str]]:
+    """The fields of a urlencoded body. With ``replace`` what is no UTF-8 is U+FFFD, and the others can be read.
 
     Raises:
         HTTPException: 415 where it is something else, 400 where it is no UTF-8 or has too many fields.
@@ -38,7 +39,7 @@ async def read_fields(request: Request) -> list[tuple[str, str]]:
     if request.headers.get("content-encoding", "identity") != "identity":
         raise HTTPException(415)
     try:
-        return parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
+        return parse_qsl(body.decode(errors=errors), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors=errors)
     except ValueError:
         raise HTTPException(400) from None
 

@@ -17,9 +17,14 @@ Row = Mapping[str, str]
 
 
 def facts_entry(
-    kind: str, *, events: Sequence[Row] = (), leads: Sequence[Row] = (), consents: Sequence[Row] = ()
+    kind: str,
+    *,
+    events: Sequence[Row] = (),
+    leads: Sequence[Row] = (),
+    consents: Sequence[Row] = (),
+    key: str | None = None,
 ) -> Entry:
-    """An entry of its own, of rows about one act of one person."""
+    """An entry of rows about one act of one person; of its own, unless ``key`` says which act it is."""
     told = {"events": list(events), "leads": list(leads), "consents": list(consents)}
     body = {into: rows for into, rows in told.items() if rows}
-    return Entry(uuid.uuid4().hex, kind, orjson.dumps(body).decode())
+    return Entry(key or uuid.uuid4().hex, kind, orjson.dumps(body).decode())

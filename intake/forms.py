@@ -6,30 +6,24 @@ gain by posting it in somebody's name, and embedded forms are posted from the co
 
 from __future__ import annotations
 
+import hashlib
 import re
-import unicodedata
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from intake.answers import MOST_LETTERS, MOST_LETTERS_ELSE, checked
 from intake.bodies import is_untracked, read_fields, visitor_of
 from intake.context import Context, language_of, page, render, sender_name
 from intake.downloads import download_link
 from intake.facts import facts_entry
-from intake.texts import Language
+from intake.texts import TEXTS, Language
 from rules.forms import CONSENT_ASKED
-from rules.models import Form, FormField
+from rules.models import Form
 
-MOST_LETTERS: Mapping[str, int] = {"email": 254, "textarea": 4000}
-MOST_LETTERS_ELSE = 200
-_ADDRESS = re.compile(
-    r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}"
-)
-_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,6})?")
-_PHONE = re.compile(r"[+\d][\d() .-]{5,24}")
 AUTOCOMPLETE: Mapping[str, str] = {
     "email": "email",
     "name": "name",
@@ -37,6 +31,7 @@ AUTOCOMPLETE: Mapping[str, str] = {
     "title": "organization-title",
     "phone": "tel",
 }
+_ONCE = re.compile(r"[0-9a-f]{32}")
 
 
 class Forms:
@@ -55,21 +50,25 @@ class Forms:
             return page(request, "message.html", 404, message="not_found", sender=self._sender)
         if request.method != "POST":
             return self._show(request, form, {}, {})
-        given = await read_fields(request)
-        if dict(given).get("website"):  # no person sees this field: whatever fills it hears what people hear
-            return self._thank(request, form, None)
-        values = {"consent": dict(given).get("consent", "")}
+        fields = await read_fields(request, errors="replace")
+        given = dict(fields)
+        is_agreed = form.consent is not None and given.get("consent") == "yes"
+        if given.get("website"):  # no person sees this field: whatever fills it hears what people hear
+            return self._thank(request, form, None, is_agreed=is_agreed)
+        values = {"consent": given.get("consent", ""), "once": given.get("once", "")}
         faults: dict[str, str] = {}
         for field in form.fields:
-            told = [value for name, value in given if name == field.id]
-            values[field.id], fault = checked(field, told)
+            values[field.id], fault = checked(field, [value for name, value in fields if name == field.id])
             if fault:
                 faults[field.id] = fault
+        language = agreed_language(form, given.get("wording", ""))
+        if is_agreed and language is None:  # nobody agrees to words that were not shown
+            faults["consent"] = "new_wording"
         if faults:
             return self._show(request, form, values, faults, 422)
-        submission = uuid.uuid4().hex
-        await self._take(request, form, submission, values, dict(given))
-        return self._thank(request, form, submission)
+        submission = submission_id(form, values, given)
+        await self._take(request, form, submission, values, given, language if is_agreed else None)
+        return self._thank(request, form, submission, is_agreed=is_agreed)
 
     async def embed(self, request: Request) -> Response:
         """The form as HTML to put into a page of one's own."""
@@ -80,7 +79,13 @@ class Forms:
         return PlainTextResponse(render(request, "embed.html", **self._of(form, {}, {}, action)))
 
     async def _take(
-        self, request: Request, form: Form, submission: str, values: Mapping[str, str], given: Mapping[str, str]
+        self,
+        request: Request,
+        form: Form,
+        submission: str,
+        values: Mapping[str, str],
+        given: Mapping[str, str],
+        agreed_in: Language | None,
     ) -> None:
         now = self._context.clock().isoformat()
         visitor = None if is_untracked(request) else visitor_of(request, given.get("visitor", ""))
@@ -101,11 +106,9 @@ class Forms:
             **{f"properties.{name}": value for name, value in properties.items()},
         }
         events, consents = [event], []
-        if form.consent is not None and given.get("consent") == "yes":
-            # what an embedded form showed is in the language it was made in
-            language: Language = "en" if given.get("wording") == "en" else "ja"
-            words = form.consent.text_en if language == "en" else form.consent.text
-            evidence = f"form {form.id}, wording {form.consent.version} ({language}): {words}"
+        if form.consent is not None and agreed_in is not None:
+            words = form.consent.text_en if agreed_in == "en" else form.consent.text
+            evidence = f"form {form.id}, wording {form.consent.version} ({agreed_in}): {words}"
             granted = [
                 {
                     "email": email,
@@ -118,15 +121,20 @@ class Forms:
                 for kind in form.consent.kinds
             ]
             if form.consent.is_double:
-                asked = {"properties.evidence": evidence, "properties.mail_kinds": " ".join(form.consent.kinds)}
-                events.append({**_own(event), "event_id": uuid.uuid4().hex, "event_type": CONSENT_ASKED, **asked})
+                asked = {
+                    "event_id": f"{submission} consent",
+                    "event_type": CONSENT_ASKED,
+                    "properties.evidence": evidence,
+                    "properties.mail_kinds": " ".join(form.consent.kinds),
+                }
+                events.append({**_own(event), **asked})
             else:
                 consents = granted
         leads = [{"email": email, "occurred_at": now, **kept}]
-        entry = facts_entry("form", events=events, leads=leads, consents=consents)
+        entry = facts_entry("form", events=events, leads=leads, consents=consents, key=submission)
         await self._context.inbox.append([entry])
 
-    def _thank(self, request: Request, form: Form, submission: str | None) -> Response:
+    def _thank(self, request: Request, form: Form, submission: str | None, *, is_agreed: bool) -> Response:
         asset = self._assets.get(form.asset or "")
         link = None
         if asset is not None and submission is not None:
@@ -138,6 +146,7 @@ class Forms:
             title=form.title_en if english else form.title,
             asset=asset and (asset.title_en if english else asset.title),
             link=link,
+            asks_to_confirm=is_agreed and form.consent is not None and form.consent.is_double,
             sender=self._sender,
         )
 
@@ -145,8 +154,10 @@ class Forms:
         self, request: Request, form: Form, values: Mapping[str, str], faults: Mapping[str, str], status: int = 200
     ) -> Response:
         # as what was typed stands in the page, it is nobody else's to keep: every answer says no-store
+        once = values.get("once", "")
+        kept = {**values, "once": once if _ONCE.fullmatch(once) else uuid.uuid4().hex}
         return page(
-            request, "form.html", status, **self._of(form, values, faults, f"/forms/{form.id}"), sender=self._sender
+            request, "form.html", status, **self._of(form, kept, faults, f"/forms/{form.id}"), sender=self._sender
         )
 
     def _of(self, form: Form, values: Mapping[str, str], faults: Mapping[str, str], action: str) -> dict[str, object]:
@@ -161,49 +172,24 @@ class Forms:
         }
 
 
+def agreed_language(form: Form, wording: str) -> Language | None:
+    """The language of the words that were agreed to, as the form tells; None where these are not its words now.
+
+    A form that was embedded before the words changed shows the old ones.
+    """
+    for language in TEXTS:
+        if form.consent is not None and wording == f"{language} {form.consent.version}":
+            return language
+    return None
+
+
+def submission_id(form: Form, values: Mapping[str, str], given: Mapping[str, str]) -> str:
+    """One id for one page that is sent as it stands, however often: pressed twice, or loaded anew."""
+    if not _ONCE.fullmatch(values["once"]):
+        return uuid.uuid4().hex  # an embedded form is the same for everybody
+    told = [form.id, given.get("wording"), sorted(values.items())]
+    return hashlib.sha256(orjson.dumps(told)).hexdigest()[:32]
+
+
 def _own(event: Mapping[str, str]) -> dict[str, str]:
     return {name: event[name] for name in ("occurred_at", "email", "properties.form")}
-
-
-def checked(field: FormField, told: list[str]) -> tuple[str, str]:
-    """What somebody typed, cleaned, and the name of what is wrong with it, if anything is."""
-    if field.kind == "choices":
-        chosen = [value for value in field.values if value in told]
-        return ";".join(chosen), "required" if field.is_required and not chosen else ""
-    value = told[0] if told else ""
-    if field.kind == "textarea":
-        value = value.replace("\r\n", "\n").replace("\r", "\n").strip()
-    else:
-        value = unicodedata.normalize("NFKC", value).strip()
-    if field.kind == "email":
-        value = value.lower()
-    if not value:
-        return "", "required" if field.is_required else ""
-    return value, _fault(field, value)
-
-
-def _fault(field: FormField, value: str) -> str:
-    if len(value) > MOST_LETTERS.get(field.kind, MOST_LETTERS_ELSE):
-        return "too_long"
-    if not value.replace("\n", "").replace("\t", "").isprintable() or (field.kind != "textarea" and "\n" in value):
-        return "unreadable"
-    if field.kind == "email" and (not _ADDRESS.fullmatch(value) or len(value.partition("@")[0]) > 64):
-        return "no_address"
-    if field.kind == "tel" and not _PHONE.fullmatch(value):
-        return "no_phone"
-    if field.kind == "number" and not _NUMBER.fullmatch(value.replace(",", "")):
-        return "no_number"
-    if field.kind == "date" and not _is_date(value):
-        return "no_date"
-    if field.kind == "choice" and value not in field.values:
-        return "no_choice"
-    if field.kind == "boolean" and value not in {"true", "false"}:
-        return "no_choice"
-    return ""
-
-
-def _is_date(value: str) -> bool:
-    try:
-        return len(value) == 10 and datetime.strptime(value, "%Y-%m-%d").year >= 1900  # noqa: DTZ007
-    except ValueError:
-        return False

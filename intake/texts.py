@@ -58,6 +58,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "form_send": "送信する",
         "form_thanks_title": "お申し込みありがとうございます",
         "form_thanks": "内容を承りました。",
+        "form_confirm": "ご案内メールをご希望の方へ、確認のメールをお送りします。メールのリンクからお手続きください。",
         "form_download": "ダウンロード",
         "faults_title": "ご記入内容をご確認ください",
         "fault_required": "ご記入ください。",
@@ -68,6 +69,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "fault_no_number": "数字でご記入ください。",
         "fault_no_date": "日付をご確認ください (例: 2026-04-01)。",
         "fault_no_choice": "選択肢からお選びください。",
+        "fault_new_wording": "ご同意いただく文言が新しくなりました。よろしければ、もう一度チェックしてください。",
     },
     "en": {
         "opt_out_title": "Stop our mails",
@@ -117,6 +119,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "form_send": "Send",
         "form_thanks_title": "Thank you",
         "form_thanks": "We have received it.",
+        "form_confirm": "We will ask you by mail to confirm that you want our mails.",
         "form_download": "Download",
         "faults_title": "Please check what you wrote",
         "fault_required": "This is needed.",
@@ -127,5 +130,6 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "fault_no_number": "This is no number.",
         "fault_no_date": "This is no date (such as 2026-04-01).",
         "fault_no_choice": "Please choose one of those given.",
+        "fault_new_wording": "What you would agree to has been reworded. Please read it, and tick again if you agree.",
     },
 }

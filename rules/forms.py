@@ -23,7 +23,7 @@ CONTENT_TYPES: Mapping[str, str] = {
     ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
 }
 """Of the files that may be given, by the end of their names."""
-OWN_NAMES = frozenset({"consent", "website", "visitor", "form", "language", "wording"})
+OWN_NAMES = frozenset({"consent", "website", "visitor", "form", "language", "wording", "once"})
 """What a posted form calls things of its own."""
 CONSENT_ASKED = "consent_asked"
 """The event of a form whose consent is still to be confirmed."""

@@ -19,7 +19,7 @@ from tests.intake.face import Face, face
 from tests.rules.workbooks import GUIDE
 from tests.world import World, stand_in
 
-TYPED = {"company": "見本", "name": "見本", "email": "taro@example.com", "consent": "yes", "wording": "ja"}
+TYPED = {"company": "見本", "name": "見本", "email": "taro@example.com", "consent": "yes", "wording": "ja 2026-11"}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,9 @@ def confirm_path(world: World) -> str:
 
 
 def test_mails_begin_once_the_reader_has_confirmed(world: World, served: Face, rules: RuleSet) -> None:
-    assert served.post("/forms/document", TYPED).status == 200
+    answer = served.post("/forms/document", TYPED)
+    assert answer.status == 200
+    assert "確認のメールをお送りします" in answer.text
     drain(world, rules, at(1.01))
     assert world.warehouse("select count(*) from consent_records") == [(0,)]
     assert world.send(rules, at(1.02))["sent"] == 1
