@@ -7,7 +7,6 @@ The link of the thanks page adds no second download to the one its form has told
 from __future__ import annotations
 
 import hashlib
-import uuid
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -17,15 +16,20 @@ from agents import is_machine_agent
 from intake.bodies import is_untracked, visitor_of
 from intake.context import Context, page, sender_name
 from intake.facts import facts_entry
+from rules.models import Form
 from tokens import FORM_SALT, LEAD_PARAMETER, text_reader, text_signer
 
 FORM_PARAMETER = "f"
+DOWNLOAD = "document_download"
+_IS_TOLD = "told"
+"""Stands in the token of a form that has told of the download itself."""
 
 
-def download_link(context: Context, asset: str, submission: str) -> str:
+def download_link(context: Context, form: Form, submission: str) -> str:
     """The link by which the sender of a form gets its paper."""
-    token = text_signer(context.settings.secret_keys[0], FORM_SALT)(f"{asset} {submission}")
-    return f"/d/{asset}?{FORM_PARAMETER}={token}"
+    told = f"{form.asset} {submission} {_IS_TOLD if form.event == DOWNLOAD else ''}"
+    token = text_signer(context.settings.secret_keys[0], FORM_SALT)(told)
+    return f"/d/{form.asset}?{FORM_PARAMETER}={token}"
 
 
 class Downloads:
@@ -43,38 +47,38 @@ class Downloads:
         asset = self._assets.get(request.path_params["asset"])
         if asset is None:
             return page(request, "message.html", 404, message="not_found", sender=self._sender)
-        submission = self._submission(request, asset.id)
+        submission, is_told = self._submission(request, asset.id)
         send_id = self._context.lead(request.query_params.get(LEAD_PARAMETER, ""))
         form = self._forms.get(asset.id)
-        if asset.is_gated and submission is None and send_id is None:
+        if asset.is_gated and not submission and send_id is None:
             assert form is not None  # as the rules have been checked
             return RedirectResponse(f"/forms/{form.id}", 303)
         if request.method == "GET" and not is_machine_agent(request.headers.get("user-agent", "")):
-            await self._note(request, asset.id, submission, send_id)
+            await self._note(request, asset.id, submission, send_id, is_told=is_told)
         name = quote(asset.path.name)
         headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
         return FileResponse(asset.path, media_type=asset.content_type, headers=headers)
 
-    def _submission(self, request: Request, asset: str) -> str | None:
-        told = self._read(request.query_params.get(FORM_PARAMETER, "")) or ""
-        of, _, submission = told.partition(" ")
-        return submission if of == asset else None
+    def _submission(self, request: Request, asset: str) -> tuple[str, bool]:
+        """Whose form's link it is, and whether the form has told of the download; nobody's where it is none."""
+        of, _, rest = (self._read(request.query_params.get(FORM_PARAMETER, "")) or "").partition(" ")
+        submission, _, told = rest.partition(" ")
+        return (submission, told == _IS_TOLD) if of == asset else ("", False)
 
-    async def _note(self, request: Request, asset: str, submission: str | None, send_id: str | None) -> None:
-        """Note a download of somebody who is known or was seen before; by one link it is one, a day at most."""
+    async def _note(self, request: Request, asset: str, submission: str, send_id: str | None, *, is_told: bool) -> None:
+        """Note a download of somebody who is known or was seen before: one by a form's link, else one a day."""
         now = self._context.clock()
         visitor = None if is_untracked(request) else visitor_of(request)
-        form = self._forms.get(asset)
-        is_told = submission is not None and form is not None and form.event == "document_download"
-        key = submission or (f"{send_id} {now.date()}" if send_id else None)
+        if visitor is None and (submission or not send_id):
+            return  # nobody could tell whose it was
+        key = submission or f"{send_id or visitor} {now.astimezone(self._context.settings.zone).date()}"
         event = {
-            "event_id": hashlib.sha256(f"{asset} {key}".encode()).hexdigest()[:32] if key else uuid.uuid4().hex,
-            "event_type": "asset_fetch" if is_told else "document_download",
+            "event_id": hashlib.sha256(f"{asset} {key}".encode()).hexdigest()[:32],
+            "event_type": "asset_fetch" if is_told else DOWNLOAD,
             "occurred_at": now.isoformat(),
             "asset": asset,
             **({"visitor": visitor} if visitor else {}),
-            **({"send_id": send_id} if send_id and submission is None else {}),
-            **({"properties.submission": submission} if submission else {}),
+            # whoever has a form's link has sent it, in whatever mail the link may stand
+            **({"properties.submission": submission} if submission else {"send_id": send_id} if send_id else {}),
         }
-        if visitor or (send_id and submission is None):
-            await self._context.inbox.append([facts_entry("download", events=[event])])
+        await self._context.inbox.append([facts_entry("download", events=[event])])

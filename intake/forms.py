@@ -138,7 +138,7 @@ class Forms:
         asset = self._assets.get(form.asset or "")
         link = None
         if asset is not None and submission is not None:
-            link = download_link(self._context, asset.id, submission)
+            link = download_link(self._context, form, submission)
         english = language_of(request) == "en"
         return page(
             request,

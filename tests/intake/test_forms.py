@@ -13,7 +13,6 @@ from intake.guard import ASKED_A_MINUTE
 from rules.loader import load_rules
 from rules.models import RuleSet
 from tasks.inbox import drain_inbox
-from tasks.mail_links import signed_links
 from tests.facts import at
 from tests.intake.face import Face, face
 from tests.rules.workbooks import GUIDE
@@ -249,11 +248,6 @@ def test_too_many_forms_from_one_place_have_to_wait(served: Face) -> None:
     assert statuses == [422] * ASKED_A_MINUTE["forms"] + [429]
 
 
-def test_too_many_downloads_from_one_place_have_to_wait(served: Face) -> None:
-    statuses = {served.get("/d/service_guide").status for _ in range(ASKED_A_MINUTE["d"])}
-    assert (statuses, served.get("/d/service_guide").status) == ({303}, 429)
-
-
 def test_script_in_what_was_typed_is_only_text(served: Face) -> None:
     bad = '"><script>alert(1)</script>{{ 7 * 7 }}'
     answer = served.post("/forms/document", {**TYPED, "company": bad, "email": "none"})
@@ -282,49 +276,3 @@ def test_an_embedded_form_posts_to_the_web_face_and_brings_its_visitor(
     assert world.warehouse("select visitor, properties['seminar'] from events order by visitor nulls last") == [
         (VISITOR, "introduction"), (None, "introduction"), (None, "introduction"),
     ]  # fmt: skip
-
-
-def link(served: Face) -> str:
-    page = html.fromstring(served.post("/forms/document", TYPED).body)
-    (found,) = page.xpath("//a/@href")
-    return str(found)
-
-
-def test_the_paper_goes_to_who_sent_its_form_and_counts_once(world: World, served: Face, rules: RuleSet) -> None:
-    path = link(served)
-    for _ in range(2):
-        answer = served.get(path, Cookie=f"nv={VISITOR}")
-        assert (answer.status, answer.headers["content-type"]) == (200, "application/pdf")
-        assert answer.body == (GUIDE / "assets" / "service_guide.pdf").read_bytes()
-        assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''service_guide.pdf"
-        assert answer.headers["x-content-type-options"] == "nosniff"
-    served.ask("HEAD", path)
-    loaded(world, rules)
-    told = "select event_type, visitor, count(*) from events group by all order by all"
-    assert world.warehouse(told) == [("asset_fetch", VISITOR, 1), ("document_download", None, 1)]
-
-
-def test_a_gated_paper_leads_others_to_its_form(served: Face) -> None:
-    path = link(served)
-    token = path.partition("=")[2]
-    for other in (
-        "/d/service_guide", "/d/service_guide?f=", f"/d/service_guide?f={token[:-2]}",
-        f"/d/service_guide?f={token}x", f"/d/service_guide?nl={token}", f"/d/service_guide?f={'x' * 5000}",
-    ):  # fmt: skip
-        answer = served.get(other)
-        assert (answer.status, answer.headers["location"]) == (303, "/forms/document"), other
-    for missing in ("/d/other", "/d/../forms.yaml", "/d/..%2Fforms.yaml", "/d/service_guide.pdf"):
-        assert served.get(missing).status == 404
-
-
-def test_a_mails_link_gives_the_paper_and_tells_whose_it_was(world: World, served: Face, rules: RuleSet) -> None:
-    links = signed_links(served.url, world.settings.secret_keys[0])
-    path = f"/d/service_guide?nl={links.lead('S1')}"
-    assert served.get(path, User_Agent="python-requests/2.32").status == 200
-    assert inbox_is_empty(world, rules)
-    assert [served.get(path).status for _ in range(3)] == [200] * 3
-    assert served.get(f"/d/service_guide?nl={links.opt_out('S1')}").status == 303
-    loaded(world, rules)
-    assert world.warehouse("select event_type, send_id, asset from events") == [
-        ("document_download", "S1", "service_guide")
-    ]
