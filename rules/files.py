@@ -215,6 +215,7 @@ class TriggerMailEntry(Frozen):
     category: str = "marketing"
     window: str | None = None
     cta: str = ""
+    re_entry: str = "never"
     test: str | None = None
     notify_sales: bool = False
     is_enabled: bool = True

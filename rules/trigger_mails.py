@@ -13,6 +13,7 @@ from rules.hints import shown
 from rules.models import Delivery, SalesAction, Step, Term
 from rules.names import Names, check_ids
 from rules.scenario_rows import CATEGORIES
+from rules.scenario_words import parse_re_entry, understood
 from rules.timing import NotUnderstoodError, parse_cta, parse_timing
 from rules.vocabulary import Vocabulary, normalised
 
@@ -91,6 +92,7 @@ def _step(entry: TriggerMailEntry, context: TriggerMailContext, priority: int, s
         cta = parse_cta(entry.cta, context.vocabulary)
     except NotUnderstoodError as problem:
         _report(problem, entry.cta, spot.at("cta"))
+    re_entry = understood(parse_re_entry, entry.re_entry, spot.at("re_entry"))
     if segment is None or category is None or timing is None:
         return None
     step = Step(
@@ -104,6 +106,7 @@ def _step(entry: TriggerMailEntry, context: TriggerMailContext, priority: int, s
         trigger=timing.selector,
         trigger_count=timing.count,
         delay=timing.delay,
+        re_entry=re_entry,
         category=category,
         window=window_of(window, category, context.delivery),
         subject=entry.subject,

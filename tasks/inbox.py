@@ -148,24 +148,29 @@ def _addresses(settings: Settings, send_ids: Sequence[str]) -> dict[str, str]:
 
 
 def _confirmed(settings: Settings, entries: Sequence[_Entry]) -> list[tuple[int, dict[str, str]]]:
-    """The consents that were confirmed by the link of a mail: what the form had asked last, with its evidence."""
-    events = [(one.entry_id, orjson.loads(one.body)["events"][0]) for one in entries if one.kind == "confirm"]
-    addresses = _addresses(settings, [event["send_id"] for _, event in events])
-    if not addresses:
+    """The consents that were confirmed by the link of a mail: those of the form that had it sent, with its evidence."""
+    told = [(one.entry_id, orjson.loads(one.body)["events"][0]) for one in entries if one.kind == "confirm"]
+    if not told or not settings.ledger.exists():
         return []
-    with open_warehouse(settings, read_only=True) as connection:
-        found = connection.execute(
-            "select email, properties['evidence'], properties['mail_kinds'] from events"
-            " where event_type = $asked and email in (select unnest($emails))"
-            " qualify row_number() over (partition by email order by occurred_at desc, event_id) = 1",
-            {"asked": CONSENT_ASKED, "emails": list(addresses.values())},
+    with open_ledger(settings, read_only=True) as ledger:
+        mails = ledger.execute(
+            "select send_id, email, trigger_event_id from sends inner join enrolments using (send_id)"
+            " where send_id in (select unnest($send_ids))",
+            {"send_ids": [event["send_id"] for _, event in told]},
         ).fetchall()
-    asked = {email: (evidence, kinds.split()) for email, evidence, kinds in found}
+    with open_warehouse(settings, read_only=True) as connection:
+        asked = connection.execute(
+            "select event_id::varchar, properties['evidence'], properties['mail_kinds'] from events"
+            " where event_type = $asked and event_id in (select unnest($event_ids::varchar[])::uuid)",
+            {"asked": CONSENT_ASKED, "event_ids": [event_id for _, _, event_id in mails]},
+        ).fetchall()
+    said = {event_id: (evidence, kinds.split()) for event_id, evidence, kinds in asked}
+    found = {send_id: (email, *said[event_id]) for send_id, email, event_id in mails if event_id in said}
     return [
         (
             entry_id,
             {
-                "email": addresses[event["send_id"]],
+                "email": email,
                 "mail_kind": kind,
                 "basis": "opt_in_form",
                 "is_granted": "true",
@@ -173,9 +178,9 @@ def _confirmed(settings: Settings, entries: Sequence[_Entry]) -> list[tuple[int,
                 "occurred_at": event["occurred_at"],
             },
         )
-        for entry_id, event in events
-        if (known := asked.get(addresses.get(event["send_id"], "")))
-        for evidence, kinds in [known]
+        for entry_id, event in told
+        if event["send_id"] in found
+        for email, evidence, kinds in [found[event["send_id"]]]
         for kind in kinds
     ]
 

@@ -7,7 +7,7 @@ needs no more memory for a million mails than for some: whichever parts were com
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -130,12 +130,26 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
 def _enrol(connection: duckdb.DuckDBPyConnection, rules: RuleSet, values: Mapping[str, object]) -> None:
     """Enrol the leads for the mails that rows of the sheet, newsletters and scenarios have for them."""
     statement, given = bound("enrol", values)
+    again = [(step.scenario, step.step) for step in rules.steps if step.re_entry is not None]
     for _ in range(MOST_ROUNDS):
         started = insert_mails(connection, statement, given)
-        if not started or all(step.re_entry is None for step in rules.steps):
+        if not started or not _has_enrolled(connection, again, values["as_of"]):
             break  # else what happened since may start another occurrence
     enrol_newsletters(connection, rules, values)
     move_runs(connection, rules, values)
+
+
+def _has_enrolled(connection: duckdb.DuckDBPyConnection, steps: Sequence[tuple[str, str]], as_of: object) -> bool:
+    """Whether this run has enrolled a lead for one of these steps."""
+    if not steps:
+        return False
+    ((count,),) = connection.execute(
+        "select count(*) from enrolments"
+        " semi join (select unnest($scenarios) as scenario, unnest($steps) as step) as asked using (scenario, step)"
+        " where enrolled_at = $as_of",
+        {"scenarios": [one for one, _ in steps], "steps": [one for _, one in steps], "as_of": as_of},
+    ).fetchall()
+    return bool(count)
 
 
 def _decide(connection: duckdb.DuckDBPyConnection, values: Mapping[str, object]) -> dict[str, int]:

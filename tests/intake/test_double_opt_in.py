@@ -94,8 +94,42 @@ def test_mails_begin_once_the_reader_has_confirmed(world: World, served: Face, r
 
 
 def test_a_mail_that_was_not_asked_confirms_nothing(world: World, served: Face, rules: RuleSet) -> None:
-
     token = signed_links("", world.settings.secret_keys[0]).confirm("S-unknown")
     assert served.post(f"/confirm/{token}").status == 200
     drain(world, rules, at(2))
     assert world.warehouse("select count(*) from consent_records") == [(0,)]
+
+
+def test_who_missed_the_mail_may_ask_again_but_nobody_is_mailed_all_day(
+    world: World, served: Face, rules: RuleSet
+) -> None:
+    for days, mails in ((1, 1), (1.2, 1), (1.9, 1), (2.1, 2), (9, 3)):
+        served.clock.set(at(days))
+        assert served.post("/forms/document", TYPED).status == 200
+        drain(world, rules, at(days, minutes=1))
+        world.send(rules, at(days, minutes=2))
+        assert len(world.stand_in.mailbox.mails) == mails, days
+
+
+def test_what_is_confirmed_is_what_the_mail_was_about(world: World, rules: RuleSet) -> None:
+    document, seminar, *others = rules.forms
+    assert document.consent is not None
+    narrow = document.consent.model_copy(update={"kinds": ("newsletter",), "version": "narrow"})
+    wide = document.consent.model_copy(update={"kinds": ("step", "trigger"), "version": "wide"})
+    forms = (
+        document.model_copy(update={"consent": narrow}), seminar.model_copy(update={"consent": wide}), *others
+    )  # fmt: skip
+    both = rules.model_copy(update={"forms": forms})
+    with face(world.settings, both, at(1)) as served:
+        assert served.post("/forms/document", {**TYPED, "wording": "ja narrow"}).status == 200
+        drain(world, both, at(1.01))
+        world.send(both, at(1.02))
+        served.clock.set(at(1.1))  # somebody who knows the address asks for more
+        assert served.post("/forms/seminar", {**TYPED, "wording": "ja wide"}).status == 200
+        drain(world, both, at(1.11))
+        world.send(both, at(1.12))
+        served.clock.set(at(1.2))
+        assert served.post(confirm_path(world)).status == 200
+    drain(world, both, at(1.3))
+    ((kind, evidence),) = world.warehouse("select mail_kind, evidence from consent_records")
+    assert (kind, "form document, wording narrow (ja)" in evidence) == ("newsletter", True)

@@ -96,6 +96,7 @@ CASES = [
     ("trigger_mails.yaml", "cta: 事例集DL", "segment: 製造", "no segment", "製造", "製造業"),
     ("trigger_mails.yaml", "cta: 事例集DL", "stage: 認識", "no stage", "認識", ""),
     ("trigger_mails.yaml", "cta: 事例集DL", "category: promo", "no such category", "promo", ""),
+    ("trigger_mails.yaml", "re_entry: 1日後", "re_entry: ときどき", "re-entry is not understood", "ときどき", ""),
     ("trigger_mails.yaml", "cta: 事例集DL", "template: folow_up", "no mail template", "folow_up", "follow_up"),
     (BODY, "{{ lead.company }}", "{{ lead.compny }}", "'lead' has no such part", "compny", "did you mean 'company'?"),
     (BODY, "{{ lead.company }}", "{{ company }}", "knows no such name", "company", ""),
