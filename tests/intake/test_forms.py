@@ -267,6 +267,9 @@ def test_an_embedded_form_posts_to_the_web_face_and_brings_its_visitor(
 ) -> None:
     snippet = html.fromstring(served.get("/forms/seminar/embed").text)
     (form,) = snippet.xpath("//form")
+    # what no person is to see is hidden by itself: the page it stands in has its own style and policy
+    assert snippet.xpath("//*[@hidden]//input/@name") == ["website"]
+    assert snippet.xpath("//style | //script | //@style") == []
     assert (form.get("action"), form.get("method")) == ("http://127.0.0.1:8787/forms/seminar", "post")
     assert {*form.fields} >= {"company", "name", "email", "question", "consent", "website", "visitor", "wording"}
     assert served.post("/forms/seminar", {**TYPED, "visitor": VISITOR}).status == 200
