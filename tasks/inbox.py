@@ -15,7 +15,6 @@ import orjson
 import sqlalchemy as sa
 
 from intake.inbox import connect_inbox, inbox_table
-from rules.forms import CONSENT_ASKED
 from rules.models import Field
 from settings import Settings
 from tasks.clients.sources.batches import RawBatch, text_array
@@ -26,6 +25,7 @@ from tasks.clients.sources.models import Source
 from tasks.clients.sources.sendgrid_events import event_batch
 from tasks.clients.sources.staging import load_plan
 from tasks.clients.sources.targets import Into
+from tasks.confirmations import Rows, confirmed_rows
 from warehouse.connection import open_ledger, open_warehouse
 from warehouse.load import load_rows, move_watermark, read_watermark
 from warehouse.load_schema import LoadCounts
@@ -124,8 +124,9 @@ def _load(settings: Settings, fields: tuple[Field, ...], entries: Sequence[_Entr
         for row in orjson.loads(entry.body).get("leads", ())
     ]
     addresses = _addresses(settings, corrections)
-    consents = _confirmed(settings, entries)
-    batches = [one for one in _batches(entries, fields, addresses, consents) if one[1].row_count]
+    confirmations = [(one.entry_id, orjson.loads(one.body)["events"][0]) for one in entries if one.kind == "confirm"]
+    following = confirmed_rows(settings, confirmations)
+    batches = [one for one in _batches(entries, fields, addresses, following) if one[1].row_count]
     counts = LoadCounts()
     with open_warehouse(settings) as connection:
         if int(read_watermark(connection, NAME) or 0) >= entries[-1].entry_id:
@@ -147,57 +148,18 @@ def _addresses(settings: Settings, send_ids: Sequence[str]) -> dict[str, str]:
         return dict(found.fetchall())
 
 
-def _confirmed(settings: Settings, entries: Sequence[_Entry]) -> list[tuple[int, dict[str, str]]]:
-    """The consents that were confirmed by the link of a mail: those of the form that had it sent, with its evidence."""
-    told = [(one.entry_id, orjson.loads(one.body)["events"][0]) for one in entries if one.kind == "confirm"]
-    if not told or not settings.ledger.exists():
-        return []
-    with open_ledger(settings, read_only=True) as ledger:
-        mails = ledger.execute(
-            "select send_id, email, trigger_event_id from sends inner join enrolments using (send_id)"
-            " where send_id in (select unnest($send_ids))",
-            {"send_ids": [event["send_id"] for _, event in told]},
-        ).fetchall()
-    with open_warehouse(settings, read_only=True) as connection:
-        asked = connection.execute(
-            "select event_id::varchar, properties['evidence'], properties['mail_kinds'] from events"
-            " where event_type = $asked and event_id in (select unnest($event_ids::varchar[])::uuid)",
-            {"asked": CONSENT_ASKED, "event_ids": [event_id for _, _, event_id in mails]},
-        ).fetchall()
-    said = {event_id: (evidence, kinds.split()) for event_id, evidence, kinds in asked}
-    found = {send_id: (email, *said[event_id]) for send_id, email, event_id in mails if event_id in said}
-    return [
-        (
-            entry_id,
-            {
-                "email": email,
-                "mail_kind": kind,
-                "basis": "opt_in_form",
-                "is_granted": "true",
-                "evidence": f"{evidence} / confirmed by the link of mail {event['send_id']}",
-                "occurred_at": event["occurred_at"],
-            },
-        )
-        for entry_id, event in told
-        if event["send_id"] in found
-        for email, evidence, kinds in [found[event["send_id"]]]
-        for kind in kinds
-    ]
-
-
 def _batches(
     entries: Sequence[_Entry],
     fields: tuple[Field, ...],
     addresses: Mapping[str, str],
-    consents: Sequence[tuple[int, dict[str, str]]],
+    following: Mapping[Into, Rows],
 ) -> Iterator[tuple[Source, RawBatch]]:
     """Yield what entries tell, by what it is: SendGrid's events, and rows in the words of our facts."""
     told = [(entry.entry_id, orjson.loads(entry.body)) for entry in entries if entry.kind == "sendgrid"]
     if told:
         columns = EVENT_FORMATS["sendgrid_events"]
         yield in_memory_source(NAME, "events", columns, file_format="sendgrid_events"), event_batch(told)
-    rows: dict[Into, list[tuple[int, dict[str, str]]]] = defaultdict(list)
-    rows["consents"] += consents
+    rows: dict[Into, Rows] = defaultdict(list, {into: list(known) for into, known in following.items()})
     for entry in entries:
         if entry.kind != "sendgrid":
             body = orjson.loads(entry.body)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -133,3 +134,32 @@ def test_what_is_confirmed_is_what_the_mail_was_about(world: World, rules: RuleS
     drain(world, both, at(1.3))
     ((kind, evidence),) = world.warehouse("select mail_kind, evidence from consent_records")
     assert (kind, "form document, wording narrow (ja)" in evidence) == ("newsletter", True)
+
+
+def refusal(world: World, rules: RuleSet, when: datetime) -> object:
+    drain(world, rules, when)
+    world.recompute(rules, when)
+    ((reason,),) = world.warehouse("select trigger_refusal from leads")
+    return reason
+
+
+def test_who_left_comes_back_by_confirming_and_by_no_tick_alone(world: World, served: Face, rules: RuleSet) -> None:
+    def act(days: float, path: str, told: dict[str, str] | None = None) -> object:
+        served.clock.set(at(days))
+        assert served.post(path, told).status == 200
+        return refusal(world, rules, at(days, minutes=1))
+
+    assert act(1, "/forms/document", TYPED) == "no_consent"
+    world.send(rules, at(1, minutes=2))
+    leave = urlsplit(world.stand_in.mailbox.mails[0].headers["List-Unsubscribe"].strip("<>")).path
+    confirm = confirm_path(world)
+    assert act(1.1, confirm) is None
+    assert act(1.2, leave) == "opted_out"
+    assert act(1.3, confirm) == "opted_out", "an old button"
+    assert act(3, "/forms/seminar", TYPED) == "opted_out", "anybody can tick a box"
+    assert act(4, "/forms/document", TYPED) == "opted_out"
+    world.send(rules, at(4, minutes=2))
+    (again,) = re.findall(r"/confirm/[\w.-]+", world.stand_in.mailbox.mails[-1].text)
+    assert again != confirm
+    assert act(4.1, again) is None
+    assert act(4.2, leave) == "opted_out"
