@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 
+from rules.corporate_numbers import corporate_number
 from rules.models import FormField
 
 MOST_LETTERS: Mapping[str, int] = {"email": 254, "textarea": 4000}
@@ -54,6 +55,8 @@ def _fault(field: FormField, value: str) -> str:
         return "no_phone"
     if field.kind == "number" and not _NUMBER.fullmatch(value.replace(",", "")):
         return "no_number"
+    if field.kind == "corporate_number" and corporate_number(value) is None:
+        return "no_corporate_number"
     if field.kind == "date" and not _is_date(value):
         return "no_date"
     if field.kind == "choice" and value not in field.values:

@@ -8,7 +8,9 @@ from typing import Literal
 from rules.condition_models import Frozen
 from rules.delivery_models import MailKind
 
-InputKind = Literal["text", "email", "tel", "number", "date", "textarea", "choice", "choices", "boolean"]
+InputKind = Literal[
+    "text", "email", "tel", "number", "date", "textarea", "choice", "choices", "boolean", "corporate_number"
+]
 
 
 class FormField(Frozen):

@@ -200,12 +200,11 @@ def _field(entry: FormFieldEntry, fields: tuple[Field, ...] | None, spot: Spot) 
     if found is None:
         return None
     field = known[found]
-    kind: InputKind = "text" if field.type in {"text", "corporate_number"} else field.type  # type: ignore[assignment]
     return FormField(
         id=field.id,
         label=entry.label or field.label,
         label_en=entry.label_en or _ENGLISH.get(field.id, field.label),
-        kind=_KINDS.get(field.id, kind),
+        kind=_KINDS.get(field.id, field.type),
         values=field.values,
         is_required=entry.required,
     )

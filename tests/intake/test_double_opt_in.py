@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from rules.loader import load_rules
-from rules.models import RuleSet
+from rules.models import RuleSet, Selector
 from tasks.inbox import drain_inbox
 from tasks.mail_links import signed_links
 from tasks.pull import note_sends
@@ -29,7 +29,10 @@ def rules() -> RuleSet:
     document = rules.forms[0]
     assert document.consent is not None
     double = document.model_copy(update={"consent": document.consent.model_copy(update={"is_double": True})})
-    return rules.model_copy(update={"forms": (double, *rules.forms[1:]), "active_from": START})
+    thanks = next(step for step in rules.steps if step.step == "document_thank_you")
+    welcome = thanks.model_copy(update={"step": "welcome", "trigger": Selector(event="consent_confirmed")})
+    steps = (*rules.steps, welcome)
+    return rules.model_copy(update={"forms": (double, *rules.forms[1:]), "steps": steps, "active_from": START})
 
 
 @pytest.fixture
@@ -90,7 +93,8 @@ def test_mails_begin_once_the_reader_has_confirmed(world: World, served: Face, r
     # what the download called for at once was refused for want of consent; what it calls for later is not
     world.send(rules, at(4.02))
     assert [mail.subject for mail in world.stand_in.mailbox.mails][1:] == [
-        "ご覧いただいた資料に関連する導入事例のご案内"
+        "資料をダウンロードいただき、ありがとうございます",  # on the event of the confirmation
+        "ご覧いただいた資料に関連する導入事例のご案内",
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote_from_bytes, urlencode
@@ -197,6 +199,37 @@ def test_spaces_of_japanese_texts_are_text_and_choices_are_as_the_rules_write_th
         ("３か月以内", "一行目\n\u3000二\u00a0行目")
     ]
     assert world.warehouse("select attributes::json->>'name' from lead_records") == [("見本 太郎",)]
+
+
+def test_fields_of_every_type_are_checked_and_loaded(world: World, tmp_path: Path) -> None:
+    folder = shutil.copytree(GUIDE.parent / "b2b", tmp_path / "b2b")
+    asked = ("employees", "topics", "lead_source", "corporate_number", "contract_renewal_on", "has_budget")
+    written = (folder / "forms.yaml").read_text(encoding="utf-8")
+    more = "".join(f"      - {{field: {name}}}\n" for name in asked)
+    (folder / "forms.yaml").write_text(
+        written.replace("      - {field: title}\n", "      - {field: title}\n" + more, 1), encoding="utf-8"
+    )
+    wide = load_rules(folder)
+    told = {
+        **TYPED, "employees": "１,２３４", "topics": "製品A", "lead_source": "展示会", "corporate_number": "Ｔ1010001000006",
+        "contract_renewal_on": "2026-04-01", "has_budget": "true",
+    }  # fmt: skip
+    bad = {
+        "employees": "many", "lead_source": "elsewhere", "corporate_number": "1010001000007",
+        "contract_renewal_on": "2026-02-30", "has_budget": "perhaps",
+    }  # fmt: skip
+    with face(world.settings, wide, at(1)) as served:
+        for name, value in bad.items():
+            answer = served.post("/forms/document", {**told, name: value})
+            faults = html.fromstring(answer.body).xpath("//p[@class='fault']/@id")
+            assert (answer.status, faults) == (422, [f"f-{name}-fault"])
+        assert served.post("/forms/document", told).status == 200
+    loaded(world, wide)
+    ((known,),) = world.warehouse("select attributes::json::varchar from lead_records")
+    assert {name: json.loads(known).get(name) for name in asked} == {
+        "topics": "製品A", "employees": "1234", "lead_source": "展示会", "corporate_number": "1010001000006",
+        "contract_renewal_on": "2026-04-01", "has_budget": "true",
+    }  # fmt: skip
 
 
 def hidden(served: Face, **headers: str) -> dict[str, str]:
