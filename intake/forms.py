@@ -92,9 +92,9 @@ class Forms:
         kept = {field.id: values[field.id] for field in form.fields if values[field.id]}
         email = kept.pop("email")
         properties = {
-            "form": form.id,
             **dict(form.properties),
             **{field.id: kept.pop(field.id) for field in form.fields if field.is_property and field.id in kept},
+            "form": form.id,
         }
         event = {
             "event_id": submission,

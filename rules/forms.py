@@ -27,7 +27,7 @@ OWN_NAMES = frozenset({"consent", "website", "visitor", "form", "language", "wor
 """What a posted form calls things of its own."""
 CONSENT_ASKED = "consent_asked"
 """The event of a form whose consent is still to be confirmed."""
-_EVENT = re.compile(r"(?!mail_|deal_)[a-z][a-z0-9_]*")
+_EVENT = re.compile(r"(?!mail_|deal_|consent_)[a-z][a-z0-9_]*")
 _KINDS: Mapping[str, InputKind] = {"email": "email", "phone": "tel"}
 _ENGLISH: Mapping[str, str] = {
     "email": "E-mail address",
@@ -123,7 +123,7 @@ def _form(entry: FormEntry, assets: Names, fields: tuple[Field, ...] | None, spo
             "a form cannot tell this event",
             received=shown(entry.event),
             allowed="document_download, seminar_signup, consultation_request, form_submit, or a name of your own in "
-            "small letters that begins with neither mail_ nor deal_",
+            "small letters that does not begin with mail_, deal_ or consent_",
         )
     asset = assets.resolve(entry.asset, spot.at("asset")) if entry.asset is not None else None
     for name in entry.properties:

@@ -15,7 +15,7 @@ from rules.models import RuleSet, Selector
 from tasks.inbox import drain_inbox
 from tasks.mail_links import signed_links
 from tasks.pull import note_sends
-from tests.facts import START, at
+from tests.facts import START, add_event, add_lead, at
 from tests.intake.face import Face, face
 from tests.rules.workbooks import GUIDE
 from tests.world import World, stand_in
@@ -166,3 +166,15 @@ def test_who_left_comes_back_by_confirming_and_by_no_tick_alone(world: World, se
     (again,) = re.findall(r"/confirm/[\w.-]+", world.stand_in.mailbox.mails[-1].text)
     assert again != confirm
     assert act(4.1, again) is None
+
+
+def test_an_event_that_does_not_say_what_was_asked_asks_nothing(world: World, served: Face, rules: RuleSet) -> None:
+    world.facts(lambda connection: add_lead(connection, "taro@example.com"))
+    world.facts(lambda connection: add_event(connection, "consent_asked", at(1), email="taro@example.com"))
+    world.send(rules, at(1, minutes=1))
+    served.clock.set(at(1.1))
+    assert served.post(confirm_path(world)).status == 200
+    assert served.post("/forms/seminar", TYPED).status == 200
+    drain(world, rules, at(1.2))
+    assert world.warehouse("select evidence from consent_records where evidence not like '%form seminar%'") == []
+    assert world.warehouse("select count(*) from consent_records") == [(1,)], "what came in beside it is loaded"

@@ -39,6 +39,7 @@ def test_the_shipped_forms_are_those_of_the_guide() -> None:
 
 CASES = [
     ("event: seminar_signup", "event: mail_open", "cannot tell this event", "mail_open", "seminar_signup"),
+    ("event: seminar_signup", "event: consent_asked", "cannot tell this event", "consent_asked", "consent_"),
     ("event: seminar_signup", "event: Seminar", "cannot tell this event", "Seminar", "small letters"),
     ("asset: service_guide", "asset: service_gide", "no asset of this name", "service_gide", "did you mean"),
     ("file: service_guide.pdf", "file: ../fields.yaml", "stands in the folder assets", "../fields.yaml", ""),
