@@ -31,6 +31,7 @@ def add_event(
     when: datetime,
     *,
     email: str | None = None,
+    external_id: str | None = None,
     visitor: str | None = None,
     url: str | None = None,
     asset: str | None = None,
@@ -42,8 +43,8 @@ def add_event(
     """One behaviour; returns its id. Ids grow from one to the next, unless given."""
     event_id = event_id or UUID(int=next(_ids))
     connection.execute(
-        "insert into events values (?, 'web', ?, ?, ?, ?, null, ?, ?, ?, ?, ?)",
-        [event_id, event_type, when, received_at or when, email, visitor, url, asset, send_id, properties],
+        "insert into events values (?, 'web', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [event_id, event_type, when, received_at or when, email, external_id, visitor, url, asset, send_id, properties],
     )
     return event_id
 

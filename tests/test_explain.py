@@ -431,6 +431,19 @@ def test_a_browser_known_by_a_mails_link_says_so_and_gives_what_followed(world: 
     assert told(world, scoring(), at(8)).browsers == ()
 
 
+def test_a_mail_event_that_bears_anothers_address_is_the_others(world: World) -> None:
+    def add(connection) -> None:
+        add_lead(connection, "b@example.com")
+        add_event(connection, "mail_click", at(1), email="b@example.com", external_id="crm:7", send_id="s1")
+        add_event(connection, "form_submit", at(2), email=A, external_id="crm:7")
+
+    world.facts(add)
+    first = told(world, scoring(), at(3))
+    second = told(world, scoring(), at(3), "b@example.com", recomputes=False)
+    assert [event.event_type for event in first.events] == ["form_submit"]
+    assert [event.event_type for event in second.events] == ["mail_click"]
+
+
 def test_a_mail_event_that_names_only_its_send_is_told_to_its_addressee(world: World) -> None:
     def add(connection) -> None:
         add_lead(connection, A)

@@ -206,7 +206,13 @@ def _add_sends_of_events(connection: duckdb.DuckDBPyConnection) -> bool:
         connection,
         f"""
         select 'email', email from main.events
-        where email is not null and send_id in (select send_id from ({_BARE_SENDS}))
+        where
+            email is not null
+            and (
+                send_id in (select send_id from ({_BARE_SENDS}))
+                -- an event of a mail joins nobody: its address goes before its id, and may be another's
+                or external_id in (select value from reach where kind = 'external_id')
+            )
         union
         select 'email', email from warehouse.send_records
         where send_id in (select send_id from ({_BARE_SENDS}))
