@@ -19,8 +19,8 @@ _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _ADDRESS = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+(?=..){_LABEL}")
 """What a mail can be sent to, as tasks/mail.py asks again."""
-_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,6})?")
-_PHONE = re.compile(r"[+\d][\d() .-]{5,24}")
+_NUMBER = re.compile(r"-?([0-9]{1,15}|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]{1,6})?")
+_PHONE = re.compile(r"[+0-9][0-9() .-]{5,24}")
 
 
 def checked(field: FormField, told: list[str]) -> tuple[str, str]:
@@ -53,7 +53,7 @@ def _fault(field: FormField, value: str) -> str:
         return "no_address"
     if field.kind == "tel" and not _PHONE.fullmatch(value):
         return "no_phone"
-    if field.kind == "number" and not _NUMBER.fullmatch(value.replace(",", "")):
+    if field.kind == "number" and not _NUMBER.fullmatch(value):
         return "no_number"
     if field.kind == "corporate_number" and corporate_number(value) is None:
         return "no_corporate_number"

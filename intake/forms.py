@@ -65,7 +65,9 @@ class Forms:
         if is_agreed and language is None:  # nobody agrees to words that were not shown
             faults["consent"] = "new_wording"
         if faults:
-            return self._show(request, form, values, faults, 422)
+            # an embedded form brought its visitor, whom this page cannot ask
+            known = None if is_untracked(request) else visitor_of(request, given.get("visitor", ""))
+            return self._show(request, form, values | {"visitor": known or ""}, faults, 422)
         submission = submission_id(form, values, given)
         await self._take(request, form, submission, values, given, language if is_agreed else None)
         return self._thank(request, form, submission, is_agreed=is_agreed)

@@ -101,7 +101,9 @@ class Guard:
         request = Request(scope)
         if route in self._limits and (scope["method"] == "POST" or route in NOTED_WHEN_SEEN):
             client = scope["client"][0] if scope.get("client") else ""
-            if not self._limiter.hit(self._limits[route], route, client):
+            # providers post many readers' one-click opt-outs from one address: those are counted by their link
+            who = scope["path"] if route == "u" else client
+            if not self._limiter.hit(self._limits[route], route, who):
                 answer = page(request, "message.html", 429, message="busy", sender=self._sender)
                 answer.headers["Retry-After"] = "60"
                 await answer(scope, receive, send)

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from intake.bodies import read_form
 from intake.context import Context, page, sender_name
 from intake.facts import facts_entry
+from rules.forms import ENGLISH_LABELS
 
 KINDS = ("newsletter", "step", "trigger")
 PAUSES = (30, 60, 90)
@@ -62,6 +63,7 @@ class OptOut:
                 kinds=KINDS,
                 pauses=PAUSES,
                 fields=self._fields,
+                english=ENGLISH_LABELS,
                 most_letters=MOST_LETTERS,
                 opt_out=f"/u/{token}",
                 sender=self._sender,

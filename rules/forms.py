@@ -29,7 +29,7 @@ CONSENT_ASKED = "consent_asked"
 """The event of a form whose consent is still to be confirmed."""
 _EVENT = re.compile(r"(?!mail_|deal_|consent_)[a-z][a-z0-9_]*")
 _KINDS: Mapping[str, InputKind] = {"email": "email", "phone": "tel"}
-_ENGLISH: Mapping[str, str] = {
+ENGLISH_LABELS: Mapping[str, str] = {
     "email": "E-mail address",
     "name": "Name",
     "company": "Company",
@@ -203,7 +203,7 @@ def _field(entry: FormFieldEntry, fields: tuple[Field, ...] | None, spot: Spot) 
     return FormField(
         id=field.id,
         label=entry.label or field.label,
-        label_en=entry.label_en or _ENGLISH.get(field.id, field.label),
+        label_en=entry.label_en or ENGLISH_LABELS.get(field.id, field.label),
         kind=_KINDS.get(field.id, field.type),
         values=field.values,
         is_required=entry.required,

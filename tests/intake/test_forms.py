@@ -312,3 +312,9 @@ def test_an_embedded_form_posts_to_the_web_face_and_brings_its_visitor(
     assert world.warehouse("select visitor, properties['seminar'] from events order by visitor nulls last") == [
         (VISITOR, "introduction"), (None, "introduction"), (None, "introduction"),
     ]  # fmt: skip
+
+
+def test_a_fault_keeps_the_visitor_that_an_embedded_form_brought(served: Face) -> None:
+    for visitor, kept in ((VISITOR, VISITOR), ('"><b>', "")):
+        page = html.fromstring(served.post("/forms/document", {**TYPED, "email": "none", "visitor": visitor}).body)
+        assert page.xpath("//input[@name='visitor']/@value") == [kept]

@@ -221,3 +221,15 @@ def test_too_much_and_too_often_are_refused_and_nothing_else_is(world: World, se
     assert served.get("/healthz").text == "ok\n"
     assert served.ask("PUT", path).status == 405
     assert served.get("/nothing").status == 404
+
+
+def test_a_provider_may_post_many_readers_opt_outs(served: Face) -> None:
+    links = signed_links("", "secret of the tests")
+    paths = [f"/u/{links.opt_out(f'S{number}')}" for number in range(ASKED_A_MINUTE["u"] + 5)]
+    assert {served.post(path, ONE_CLICK).status for path in paths} == {200}
+
+
+def test_english_pages_name_the_fields_in_english(served: Face) -> None:
+    path = f"/preferences/{signed_links('', 'secret of the tests').opt_out('S1')}"
+    assert "Company" in served.get(path, Accept_Language="en").text
+    assert "会社名" in served.get(path, Accept_Language="ja").text
