@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 
+from rules.addresses import is_deliverable
 from rules.corporate_numbers import corporate_number
 from rules.models import FormField
 
@@ -15,10 +16,7 @@ MOST_LETTERS_ELSE = 200
 _SPACES = re.compile(r"[\n\t\u3000\u00a0]")
 _UNREADABLE = "\ufffd"
 """What stands where a browser sent what is no UTF-8."""
-_ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_ADDRESS = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+(?=..){_LABEL}")
-"""What a mail can be sent to, as tasks/mail.py asks again."""
+_TOP_LEVEL = re.compile(r"\.[a-z0-9-]{2,}$")
 _NUMBER = re.compile(r"-?([0-9]{1,15}|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]{1,6})?")
 _PHONE = re.compile(r"[+0-9][0-9() .-]{5,24}")
 
@@ -49,7 +47,7 @@ def _fault(field: FormField, value: str) -> str:
         return "too_long"
     if not _SPACES.sub("", value).isprintable() or (field.kind != "textarea" and "\n" in value):
         return "unreadable"
-    if field.kind == "email" and not _ADDRESS.fullmatch(value):
+    if field.kind == "email" and not (is_deliverable(value) and _TOP_LEVEL.search(value)):
         return "no_address"
     if field.kind == "tel" and not _PHONE.fullmatch(value):
         return "no_phone"

@@ -33,5 +33,5 @@ class Confirm:
             "occurred_at": self._context.clock().isoformat(),
             "send_id": send_id,
         }
-        await self._context.inbox.append([facts_entry("confirm", events=[event])])
+        await self._context.inbox.append([facts_entry("confirm", events=[event], key=event["event_id"])])
         return page(request, "message.html", message="confirm_done", sender=self._sender)

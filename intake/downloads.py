@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 from urllib.parse import quote
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from agents import is_machine_agent
 from intake.bodies import is_untracked, visitor_of
-from intake.context import Context, page, sender_name
+from intake.context import Context
 from intake.facts import facts_entry
 from rules.models import Form
 from tokens import FORM_SALT, LEAD_PARAMETER, text_reader, text_signer
@@ -40,13 +41,12 @@ class Downloads:
         self._assets = {asset.id: asset for asset in context.rules.assets}
         self._forms = {form.asset: form for form in reversed(context.rules.forms) if form.asset}
         self._read = text_reader(context.settings.secret_keys, FORM_SALT)
-        self._sender = sender_name(context)
 
     async def download(self, request: Request) -> Response:
         """The file; or the form that gives it, where nothing says that one may have it."""
         asset = self._assets.get(request.path_params["asset"])
         if asset is None:
-            return page(request, "message.html", 404, message="not_found", sender=self._sender)
+            raise HTTPException(404)
         submission, is_told = self._submission(request, asset.id)
         send_id = self._context.lead(request.query_params.get(LEAD_PARAMETER, ""))
         form = self._forms.get(asset.id)

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Mapping
 
 import orjson
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -47,7 +48,7 @@ class Forms:
         """GET shows the form; POST takes it, or shows it again with what is wrong."""
         form = self._forms.get(request.path_params["form"])
         if form is None:
-            return page(request, "message.html", 404, message="not_found", sender=self._sender)
+            raise HTTPException(404)
         if request.method != "POST":
             return self._show(request, form, {}, {})
         fields = await read_fields(request, errors="replace")
@@ -76,7 +77,7 @@ class Forms:
         """The form as HTML to put into a page of one's own."""
         form = self._forms.get(request.path_params["form"])
         if form is None:
-            return page(request, "message.html", 404, message="not_found", sender=self._sender)
+            raise HTTPException(404)
         action = f"{self._context.settings.public_url}/forms/{form.id}"
         return PlainTextResponse(render(request, "embed.html", **self._of(form, {}, {}, action)))
 
@@ -129,7 +130,7 @@ class Forms:
                     "properties.evidence": evidence,
                     "properties.mail_kinds": " ".join(form.consent.kinds),
                 }
-                events.append({**_own(event), **asked})
+                events.append({name: event[name] for name in ("occurred_at", "email", "properties.form")} | asked)
             else:
                 consents = granted
         leads = [{"email": email, "occurred_at": now, **kept}]
@@ -191,7 +192,3 @@ def submission_id(form: Form, values: Mapping[str, str], given: Mapping[str, str
         return uuid.uuid4().hex  # an embedded form is the same for everybody
     told = [form.id, given.get("wording"), sorted(values.items())]
     return hashlib.sha256(orjson.dumps(told)).hexdigest()[:32]
-
-
-def _own(event: Mapping[str, str]) -> dict[str, str]:
-    return {name: event[name] for name in ("occurred_at", "email", "properties.form")}

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from intake.bodies import read_form
+from intake.bodies import read_fields, read_form
 from intake.context import Context, page, sender_name
 from intake.facts import facts_entry
 from rules.forms import ENGLISH_LABELS
@@ -68,7 +68,7 @@ class OptOut:
                 opt_out=f"/u/{token}",
                 sender=self._sender,
             )
-        given = dict(await read_form(request))
+        given = dict(await read_fields(request))
         choices = {kind: given.get(kind, "keep") for kind in KINDS}
         pause = given.get("pause_days") or "0"
         told = {

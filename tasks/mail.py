@@ -19,6 +19,7 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
+from rules.addresses import is_deliverable
 from rules.models import Field, Sender, Step, Template
 from tasks.mail_links import Links, tracking_of, with_trap_link
 from warehouse.claims import Claim
@@ -33,9 +34,6 @@ TOO_LONG = "substitutions_too_long"
 # line breaks of every kind, control characters, and marks that turn the direction of what follows
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _LINK = re.compile(r"://|www\.", re.IGNORECASE)
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ADDRESS = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")
 
 
 def shown_fields(templates: Sequence[Template], fields: Sequence[Field]) -> list[Field]:
@@ -152,11 +150,6 @@ def build_payload(
         "personalizations": personalizations,
     }
     return payload, refused
-
-
-def is_deliverable(address: str | None) -> bool:
-    """Whether the provider takes an address: ASCII, a dot-atom, and a domain with a dot. macros.sql asks the same."""
-    return address is not None and _ADDRESS.fullmatch(address) is not None
 
 
 def show(field: Field, value: Any) -> str:

@@ -5,12 +5,12 @@ They count nowhere: the ledger hears nothing of them, their events name no send,
 
 from __future__ import annotations
 
+from rules.addresses import is_deliverable
 from rules.errors import ConfigurationError, Problem
 from rules.models import RuleSet
 from settings import Settings
 from tasks.acts import mail_client
 from tasks.errors import RunError
-from tasks.mail import is_deliverable
 from tasks.mail_links import void_links
 from tasks.preview import chosen_steps, known_lead, made_up_lead, payload_for
 

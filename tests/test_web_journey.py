@@ -10,6 +10,7 @@ import http.server
 import os
 import re
 import socket
+import sqlite3
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -299,8 +300,9 @@ def test_script_in_every_field_is_text_wherever_it_is_shown(journey: Journey, br
         assert page.locator("script, img[onerror]").count() == 0
         assert page.title() != "owned"
     assert HOSTILE in page.inner_text("body").replace("\n", "")
-    ((told,),) = journey.rows("select name from leads")
-    assert told == HOSTILE
+    assert journey.rows("select name from leads") == [(HOSTILE,)]
+    with sqlite3.connect(journey.company.home / "sfa.db") as sfa:
+        assert HOSTILE in "".join(sfa.iterdump()).replace("''", "'"), "the SFA has it as it was typed, and as a value"
     context.close()
 
 

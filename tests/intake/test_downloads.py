@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
-import pytest
 from lxml import html
 
 from intake.guard import ASKED_A_MINUTE
-from rules.loader import load_rules
 from rules.models import RuleSet
 from tasks.inbox import drain_inbox
 from tasks.mail_links import signed_links
 from tests.facts import START, at
 from tests.intake.face import Face, face
 from tests.rules.workbooks import GUIDE
-from tests.world import World, stand_in
+from tests.world import World
 
 TYPED = {"company": "見本", "name": "見本", "email": "taro@example.com"}
 VISITOR = "v" * 22
-
-
-@pytest.fixture(scope="module")
-def rules() -> RuleSet:
-    return load_rules(GUIDE)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with stand_in(tmp_path) as server:
-        yield World(tmp_path, server)
-
-
-@pytest.fixture
-def served(world: World, rules: RuleSet) -> Iterator[Face]:
-    with face(world.settings, rules, at(1)) as served:
-        yield served
 
 
 def drain(world: World, rules: RuleSet, days: float = 2) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote_from_bytes, urlencode
 
@@ -18,7 +17,7 @@ from tasks.inbox import drain_inbox
 from tests.facts import at
 from tests.intake.face import Face, face
 from tests.rules.workbooks import GUIDE
-from tests.world import World, stand_in
+from tests.world import World
 
 TYPED = {
     "company": "株式会社見本",
@@ -30,23 +29,6 @@ TYPED = {
 CONSENT = {"consent": "yes", "wording": "ja 2026-11"}
 VISITOR = "v" * 22
 URLENCODED = "application/x-www-form-urlencoded"
-
-
-@pytest.fixture(scope="module")
-def rules() -> RuleSet:
-    return load_rules(GUIDE)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with stand_in(tmp_path) as server:
-        yield World(tmp_path, server)
-
-
-@pytest.fixture
-def served(world: World, rules: RuleSet) -> Iterator[Face]:
-    with face(world.settings, rules, at(1)) as served:
-        yield served
 
 
 def loaded(world: World, rules: RuleSet, days: float = 1.1) -> int:

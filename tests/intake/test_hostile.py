@@ -18,7 +18,6 @@ from hypothesis import settings as hypothesis_settings
 from schemathesis import Case
 
 from intake.app import make_app
-from rules.loader import load_rules
 from rules.models import RuleSet
 from settings import Settings
 from tasks.inbox import drain_inbox
@@ -27,18 +26,12 @@ from tests.company import REPOSITORY
 from tests.facts import at
 from tests.intake.face import Face, face
 from tests.intake.load import PUBLIC_KEY
-from tests.rules.workbooks import GUIDE
 from warehouse.connection import open_warehouse
 
 OPENAPI = yaml.safe_load((REPOSITORY / "intake" / "openapi.yaml").read_text(encoding="utf-8"))
 URLENCODED = {"Content-Type": "application/x-www-form-urlencoded"}
 SECRET = "secret of the tests"
 schema = schemathesis.openapi.from_dict(OPENAPI)
-
-
-@pytest.fixture(scope="module")
-def rules() -> RuleSet:
-    return load_rules(GUIDE)
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +124,16 @@ def test_a_hostile_body_is_refused(served: Face, path: str, name: str) -> None:
     for content_type in ("application/x-www-form-urlencoded", "application/json", "multipart/form-data; boundary=x"):
         answer = served.ask("POST", path, BODIES[name], {"Content-Type": content_type})
         assert 400 <= answer.status < 500
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_hostile_body_chooses_nothing(served: Face, settings: Settings, rules: RuleSet, name: str) -> None:
+    path = f"/preferences/{signed_links('', SECRET).opt_out('S7')}"
+    for content_type in ("application/json", "multipart/form-data; boundary=x"):
+        assert 400 <= served.ask("POST", path, BODIES[name], {"Content-Type": content_type}).status < 500
+    answer = served.ask("POST", path, BODIES[name], URLENCODED)
+    assert 400 <= answer.status < 500 or "変更はありませんでした" in answer.text
+    assert ("mail_unsubscribe", "S7") not in loaded(settings, rules)
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,7 +18,7 @@ from tasks.send import deliver_sends, plan_sends
 from tests.facts import START, add_consent, add_event, add_lead, at
 from tests.intake.face import Face, face
 from tests.rule_sets import DOWNLOAD, rule_set, step
-from tests.world import World, stand_in
+from tests.world import World
 
 THANKS = step("thanks", DOWNLOAD, segment="everyone")
 LATER = step("later", DOWNLOAD, segment="everyone", delay=timedelta(days=1))
@@ -28,12 +27,6 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 def rules(*steps) -> RuleSet:
     return rule_set(steps=steps or (THANKS, LATER), active_from=START)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with stand_in(tmp_path) as server:
-        yield World(tmp_path, server)
 
 
 @pytest.fixture

@@ -3,43 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from intake import tracking
 from intake.tracking import kept_url
-from rules.loader import load_rules
 from rules.models import RuleSet
 from settings import Settings
 from tasks.inbox import drain_inbox
 from tasks.mail_links import signed_links
 from tests.facts import at
-from tests.intake.face import Answer, Face, face
-from tests.rules.workbooks import GUIDE
-from tests.world import World, stand_in
+from tests.intake.face import Answer, Face
+from tests.world import World
 
 VISITOR = "0123456789abcdef0123456789abcdef"
 PAGE = "https://www.example.com/price"
 PERSON = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/156.0.0.0 Safari/537.36"
-
-
-@pytest.fixture(scope="module")
-def rules() -> RuleSet:
-    return load_rules(GUIDE)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with stand_in(tmp_path) as server:
-        yield World(tmp_path, server)
-
-
-@pytest.fixture
-def served(world: World, rules: RuleSet) -> Iterator[Face]:
-    with face(world.settings, rules, at(1)) as served:
-        yield served
 
 
 def beacon(served: Face, url: str = PAGE, visitor: str = VISITOR, token: str | None = None, **headers: str) -> Answer:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from itsdangerous import BadSignature, URLSafeSerializer
 
+from rules.addresses import is_deliverable
 from rules.mail_law import Seen
 from rules.markdown import from_markdown
 from rules.models import Field, Sender, Template
@@ -24,7 +25,6 @@ from tasks.mail import (
     build_payload,
     fill,
     harmless,
-    is_deliverable,
     shown_fields,
     values_by_tag,
 )
