@@ -18,7 +18,7 @@ demo: .venv/installed ## a simulated company lives through some weeks; ends with
 	$(BIN)/nurture demo --home var/demo
 
 test: .venv/installed browser ## every test, with a real Prefect server, PostgreSQL, Chromium and a stand-in SendGrid
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 browser: ## Debian's Chromium, which tests of pages drive; installed where it is missing and one is root
 	@command -v chromium >/dev/null \
@@ -41,7 +41,8 @@ bench: .venv/installed ## measure, as ratios to floors measured in the same run
 
 soak: .venv/installed ## long kill tests and property runs
 	NURTURE_KILL_ROUNDS=200 NURTURE_PROPERTY_EXAMPLES=5000 $(BIN)/python -m pytest \
-		tests/test_kill.py tests/tasks/test_send_balance.py tests/warehouse/test_increments.py
+		tests/test_kill.py tests/intake/test_inbox_kill.py tests/tasks/test_send_balance.py \
+		tests/warehouse/test_increments.py tests/warehouse/test_order.py tests/warehouse/test_explain_agrees.py
 
 lock: ## resolve the dependencies anew into requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra dev --extra postgres --python-version 3.11 --generate-hashes \

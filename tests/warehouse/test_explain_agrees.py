@@ -87,7 +87,7 @@ def spare() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @pytest.mark.timeout(0 if EXAMPLES else 300)
 @settings(
-    max_examples=int(EXAMPLES or 8),
+    max_examples=int(EXAMPLES or 5),
     deadline=None,
     derandomize=EXAMPLES is None,
     database=None,

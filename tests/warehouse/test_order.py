@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import tempfile
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from tests.rule_sets import rule_set
 from warehouse.connection import open_warehouse
 from warehouse.recompute import recompute
 
+EXAMPLES = os.environ.get("NURTURE_PROPERTY_EXAMPLES")
 TABLES = (
     "leads", "lead_identities", "visitor_bindings", "lead_behaviours", "lead_attribute_history", "lead_score_points",
     "lead_tier_changes", "lead_stage_changes", "segment_members", "lead_suppressions", "deals",
@@ -67,7 +69,7 @@ def record_fact(values: tuple):
     return add
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=int(EXAMPLES or 10), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(events, min_size=1, max_size=25), st.lists(records, max_size=8), st.integers(0, 2**32))
 def test_disorder_changes_nothing(event_values, record_values, seed) -> None:
     facts = list(enumerate([*(event_fact(one) for one in event_values), *(record_fact(one) for one in record_values)]))
