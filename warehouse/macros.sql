@@ -78,7 +78,7 @@ case kind
     else step_refusal
 end;
 
--- whether the mail provider takes an address: ASCII, a dot-atom, and a domain with a dot; rules/addresses.py asks the same
+-- whether the mail provider takes an address: ASCII, a dot-atom, a domain with a dot; rules/addresses.py asks the same
 create or replace temp macro is_deliverable(address) as
 regexp_full_match(
     address,
