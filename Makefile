@@ -45,7 +45,7 @@ soak: .venv/installed ## long kill tests and property runs
 		tests/warehouse/test_increments.py tests/warehouse/test_order.py tests/warehouse/test_explain_agrees.py
 
 lock: ## resolve the dependencies anew into requirements.lock (needs uv)
-	uv pip compile pyproject.toml --extra dev --extra postgres --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --extra dev --extra postgres --extra salesforce --extra hubspot --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --no-config --upgrade -o requirements.lock
 
 clean: ## remove what make built

@@ -12,7 +12,7 @@ from settings import Settings
 from tasks.acts import check_act_instant, mail_client, only_one
 from tasks.brief import write_brief
 from tasks.clients.sendgrid import SendGrid
-from tasks.clients.sfa import SqlSfa, stamp
+from tasks.clients.sfa.sql import SqlSfa, stamp
 from tasks.errors import RunError
 from tasks.mail import one_line
 from warehouse import handoffs, sending

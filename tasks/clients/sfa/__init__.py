@@ -1,0 +1,1 @@
+"""The SFA, whichever it is: one protocol, one file a provider."""
