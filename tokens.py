@@ -23,6 +23,10 @@ CONFIRM_SALT = "confirm"
 """Of the tokens by which the reader of a mail confirms what was agreed to in a form."""
 FORM_SALT = "form"
 """Of the tokens by which who sent a form gets its paper."""
+FOLLOW_UP_SALT = "follow up"
+"""Of the tokens by which a sales rep says what became of a handoff."""
+HANDOFFS_SALT = "handoffs"
+"""Of the tokens that show a rep's open handoffs, or all of them, for some days."""
 MAX_TOKEN_LETTERS = 200
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _BLOCK = 64

@@ -20,7 +20,8 @@ def hand_off_leads(as_of: datetime | None = None, home: Path | None = None) -> d
         home: Where the ledger stands; default ``NURTURE_HOME``.
 
     Returns:
-        Counts: ``handoffs``, ``refused``, ``notices``, ``notices_sent``, ``follow_ups``.
+        Counts: ``handoffs``, ``refused``, ``notices``, ``reassigned``, ``notices_sent``, and what
+        :func:`tasks.sfa_sync.sync_sfa` returns.
 
     Raises:
         RunError: The SFA or the mail provider failed.
@@ -40,7 +41,7 @@ def hand_off(home: Path | None, as_of: datetime) -> tuple[dict[str, int], list[E
     counts = steps.plan_handoffs(home, as_of)
     faults: list[Exception] = []
     try:
-        counts["follow_ups"] = steps.sync_handoffs(home, as_of)
+        counts |= steps.sync_sfa(home, as_of)
     except FAULTS as error:
         faults.append(error)
     try:

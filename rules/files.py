@@ -8,7 +8,22 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import AwareDatetime
 
-from rules.models import Cap, Field, Frozen, Group, MailKind, Owner, Sender, Tier, TitleLevel
+from rules.models import (
+    Cap,
+    Channel,
+    Field,
+    Frozen,
+    Group,
+    MailKind,
+    Manager,
+    Owner,
+    Refusal,
+    ReturnReason,
+    Route,
+    Sender,
+    Tier,
+    TitleLevel,
+)
 
 Positive = Annotated[float, pydantic.Field(gt=0)]
 Points = Annotated[int, pydantic.Field(ge=-1_000_000, le=1_000_000)]
@@ -172,11 +187,20 @@ class SendersFile(Frozen):
 
 
 class AlwaysHandOff(Frozen):
-    """A behaviour that hands any lead to sales."""
+    """A behaviour that hands any lead to sales: its own request."""
 
     id: str
     label: str
     on: SelectorText
+
+
+class HandOffAfter(Frozen):
+    """A behaviour that hands a lead to sales, unless something speaks against it."""
+
+    id: str
+    label: str
+    on: SelectorText
+    count: Annotated[int, pydantic.Field(ge=1, le=1_000)] = 1
 
 
 class HandOffIn(Frozen):
@@ -188,17 +212,37 @@ class HandOffIn(Frozen):
     once_per_account: bool = False
 
 
+class SayWhen(Frozen):
+    """What to speak of with a lead that did something."""
+
+    on: SelectorText
+    say: str
+
+
 class HandoffFile(Frozen):
-    """``handoff.yaml``: when leads go to sales, to whom, and how long sales has."""
+    """``handoff.yaml``: when leads go to sales, to whom, with what, and how long sales has."""
 
     limit_hours: Positive
     second_limit_hours: Positive
+    limit_window: str | None = None
+    remind_before_hours: Positive | None = None
     again_after_days: Positive
+    cools_below: int | None = None
+    again_after_points: Annotated[int, pydantic.Field(ge=1)] | None = None
     hot_tier: str = "hot"
     sender: str
     owners: Annotated[tuple[Owner, ...], pydantic.Field(min_length=1)]
+    managers: tuple[Manager, ...] = ()
     always_on: tuple[AlwaysHandOff, ...] = ()
+    when_did: tuple[HandOffAfter, ...] = ()
     when_in: tuple[HandOffIn, ...] = ()
+    not_when: tuple[Refusal, ...] = ()
+    keeps_holdout_back: bool = False
+    routes: tuple[Route, ...] = ()
+    reassigns: bool = False
+    return_reasons: tuple[ReturnReason, ...] = ()
+    talking_points: tuple[SayWhen, ...] = ()
+    channels: tuple[Channel, ...] = ()
 
 
 class TriggerMailEntry(Frozen):

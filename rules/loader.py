@@ -23,20 +23,22 @@ from rules.documents import Document, load_document
 from rules.errors import ConfigurationError, Problem
 from rules.field_conditions import FieldConditions
 from rules.forms import check_confirmations, check_forms
+from rules.handoff import HandoffChecks
 from rules.hints import nearest
 from rules.lead_rules import check_fields, check_tiers, check_titles
 from rules.lists import read_lists, shipped_content
 from rules.mails import check_mails
-from rules.models import Delivery, Field, Newsletter, RuleSet, SalesAction, Scenario, Step
+from rules.models import Delivery, Field, Newsletter, RuleSet, SalesAction, Scenario, SfaSync, Step
 from rules.names import Names
 from rules.newsletters import check_newsletters
 from rules.possible import Documents, check_possible
-from rules.sales import check_handoff, check_senders
 from rules.scenario_rows import SheetContext
 from rules.scenario_steps import steps_of_sheet
 from rules.scenarios import SHEET_PRIORITY, check_scenarios
 from rules.scoring import check_scoring
 from rules.segments import check_segments, meanings_of, segment_names
+from rules.senders import check_senders
+from rules.sfa import check_sfa
 from rules.sheet import Row, read_sheet
 from rules.stages import check_stages, stage_names
 from rules.templates import contents_of
@@ -122,7 +124,9 @@ class _Reading:
         tests_file = self._file("ab_tests.yaml", files.AbTestsFile, is_needed=False)
         newsletters_file = self._file("newsletters.yaml", files.NewslettersFile, is_needed=False)
         forms_file = self._file("forms.yaml", files.FormsFile, is_needed=False)
-        self.contents.pop("forms.yaml", None)  # nothing is derived from it, so a new wording is no new version
+        sfa_file = self._file("sfa.yaml", SfaSync, is_needed=False)
+        for name in ("forms.yaml", "sfa.yaml"):
+            self.contents.pop(name, None)  # nothing is derived from it, so a new wording is no new version
         rows = self._sheets(ruleset)
 
         of_segments = segment_names(segments_file) if segments_file else None
@@ -149,6 +153,7 @@ class _Reading:
         delivery, of_windows = check_delivery(delivery_file, fields, self.problems, lists, values_of_lists)
         windows = None if self._is_unread("delivery.yaml", delivery_file) else of_windows
         tiers = check_tiers(tiers_file, self.problems) if tiers_file else None
+        sfa = check_sfa(sfa_file, fields, of_segments, self.problems)
         senders = check_senders(senders_file, self.problems) if senders_file else None
         sender_names = Names("sender", [(sender.id, "") for sender in senders]) if senders else None
 
@@ -181,7 +186,8 @@ class _Reading:
         actions: list[SalesAction] = []
         handoff = None
         if handoff_file is not None:
-            handoff, actions = check_handoff(handoff_file, sender_names, selectors, of_segments, self.problems)
+            checks = HandoffChecks(handoff_file, selectors, sender_names, of_segments, windows, tiers)
+            handoff, actions = checks.read(handoff_file.spot(self.problems))
         if rows is not None and vocabulary is not None and ruleset is not None:
             context = SheetContext(
                 vocabulary,
@@ -261,6 +267,7 @@ class _Reading:
             newsletters=newsletters,
             sales_actions=tuple(actions),
             handoff=handoff,
+            sfa=sfa,
             delivery=delivery,
             forms=forms,
             assets=assets,

@@ -1,4 +1,4 @@
-"""What goes out: senders, templates, steps of scenarios, and what sales gets."""
+"""What goes out: senders, templates, steps of scenarios."""
 
 from __future__ import annotations
 
@@ -103,39 +103,3 @@ class Step(Frozen):
         if variant.has_window:
             update["window"] = variant.window
         return self.model_copy(update=update)
-
-
-class SalesAction(Frozen):
-    """A handoff to sales, or a notice to sales, when an event happens to a lead of a segment, or when it enters it."""
-
-    kind: Literal["handoff", "notify"]
-    id: str
-    label: str
-    on: Selector | None
-    """None: entering the segment is what calls for sales."""
-    on_count: int = 1
-    segment: str = EVERYONE
-    stage: str | None = None
-    once_per_account: bool = False
-    """Of the leads of one company that enter together, only the one with the highest score goes to sales."""
-    source: str
-
-
-class Owner(Frozen):
-    """A sales rep who takes handoffs."""
-
-    id: str
-    name: str
-    email: str
-
-
-class Handoff(Frozen):
-    """When leads go to sales, to whom, and how long sales has."""
-
-    limit_hours: float = 48
-    second_limit_hours: float = 72
-    again_after_days: float = 30
-    """A lead that was handed off because of its score is not handed off again for it within these days."""
-    hot_tier: Literal["hot", "warm", "cold"] = "hot"
-    owners: tuple[Owner, ...]
-    sender: str

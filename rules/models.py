@@ -60,8 +60,24 @@ from rules.lead_models import (
     Tier,
     TitleLevel,
 )
-from rules.mail_models import DEFAULT_VARIANT, EVERYONE, Handoff, Owner, SalesAction, Sender, Step, Template
+from rules.mail_models import DEFAULT_VARIANT, EVERYONE, Sender, Step, Template
 from rules.newsletter_models import Calendar, Issue, Newsletter
+from rules.sales_models import (
+    NOTICE_KINDS,
+    Channel,
+    Handoff,
+    Manager,
+    NoticeKind,
+    Owner,
+    Person,
+    Refusal,
+    ReturnReason,
+    Route,
+    SalesAction,
+    SfaSync,
+    SyncedField,
+    TalkingPoint,
+)
 from rules.scenario_models import Arm, Exit, Node, Scenario, Wait
 
 __all__ = [
@@ -69,6 +85,7 @@ __all__ = [
     "DEFAULT_VARIANT",
     "EVERYONE",
     "MAIL_KINDS",
+    "NOTICE_KINDS",
     "WEEKDAYS",
     "AbTest",
     "AccountCondition",
@@ -80,6 +97,7 @@ __all__ = [
     "Brakes",
     "Calendar",
     "Cap",
+    "Channel",
     "Condition",
     "Days",
     "DealCondition",
@@ -101,12 +119,18 @@ __all__ = [
     "Leaf",
     "MailCap",
     "MailKind",
+    "Manager",
     "Newsletter",
     "Node",
     "Not",
+    "NoticeKind",
     "OccasionCondition",
     "Owner",
+    "Person",
     "PropertyTest",
+    "Refusal",
+    "ReturnReason",
+    "Route",
     "RuleSet",
     "SalesAction",
     "Scenario",
@@ -118,10 +142,13 @@ __all__ = [
     "Selector",
     "Sender",
     "SequenceCondition",
+    "SfaSync",
     "SoftBounces",
     "Stage",
     "StageCondition",
     "Step",
+    "SyncedField",
+    "TalkingPoint",
     "Template",
     "Term",
     "Tier",
@@ -172,6 +199,7 @@ class RuleSet(Frozen):
     newsletters: tuple[Newsletter, ...] = ()
     sales_actions: tuple[SalesAction, ...]
     handoff: Handoff
+    sfa: SfaSync = SfaSync()
     delivery: Delivery = Delivery()
     forms: tuple[Form, ...] = ()
     assets: tuple[Asset, ...] = ()

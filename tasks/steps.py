@@ -21,7 +21,7 @@ from prefect.context import FlowRunContext, TaskRunContext
 
 from rules.loader import load_rules
 from settings import load_settings
-from tasks import evidence, handoff, pull, send
+from tasks import evidence, handoff, notices, pull, send, sfa_sync
 from tasks.summary import cell, read_figures, to_markdown
 from warehouse.connection import check_instant, open_warehouse
 from warehouse.publish import publish
@@ -99,18 +99,25 @@ def plan_handoffs(home: Path | None, as_of: datetime) -> dict[str, int]:
     return handoff.plan_handoffs(settings, load_rules(settings.rules), as_of)
 
 
-@step(name="sync handoffs", retries=2, retry_delay_seconds=5)
-def sync_handoffs(home: Path | None, as_of: datetime) -> int:
-    """Write handoffs to the SFA and take back what sales did. Returns follow-ups read."""
+@step(name="sync the SFA", retries=2, retry_delay_seconds=5)
+def sync_sfa(home: Path | None, as_of: datetime) -> dict[str, int]:
+    """Read what sales changed in the SFA, and write what changed here. Returns counts."""
     settings = load_settings(home)
-    return handoff.sync_handoffs(settings, load_rules(settings.rules), as_of)
+    return sfa_sync.sync_sfa(settings, load_rules(settings.rules), as_of, tell)
+
+
+@step(name="plan digests", retries=1, retry_delay_seconds=5)
+def plan_digests(home: Path | None, as_of: datetime) -> int:
+    """Plan the morning's lists of open handoffs. Returns how many."""
+    settings = load_settings(home)
+    return notices.plan_digests(settings, load_rules(settings.rules), as_of)
 
 
 @step(name="notify sales")
 def send_notices(home: Path | None, as_of: datetime) -> int:
     """Tell sales, once each. Returns notices sent."""
     settings = load_settings(home)
-    return handoff.send_notices(settings, load_rules(settings.rules), as_of)
+    return notices.send_notices(settings, load_rules(settings.rules), as_of)
 
 
 @step(name="publish KPI tables", retries=1, retry_delay_seconds=5)

@@ -13,8 +13,10 @@ import duckdb
 from rules.models import RuleSet
 from sandbox.sendgrid import Clock, StandIn
 from settings import Settings
-from tasks.handoff import plan_handoffs, send_notices, sync_handoffs
+from tasks.handoff import plan_handoffs
+from tasks.notices import send_notices
 from tasks.send import deliver_sends, plan_sends
+from tasks.sfa_sync import sync_sfa
 from warehouse.connection import check_instant, open_ledger, open_warehouse
 from warehouse.recompute import recompute
 
@@ -57,7 +59,7 @@ class World:
         self.clock(as_of)
         self.recompute(rules, as_of)
         plan_handoffs(self.settings, rules, as_of)
-        sync_handoffs(self.settings, rules, as_of)
+        sync_sfa(self.settings, rules, as_of)
         send_notices(self.settings, rules, as_of)
 
     def clock(self, now: datetime) -> None:

@@ -1,36 +1,43 @@
-"""The ledger's side of handing leads to sales. Every function runs in the caller's one transaction."""
+"""Decides which leads go to sales: the ledger's side. Every function runs in the caller's one transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
 
 from rules.models import RuleSet
+from warehouse.limits import make_open_hours
+from warehouse.notices import plan_notices
+from warehouse.routing import assign_owners, make_owners, reassign
 from warehouse.sending import active_from, last_seen, note_seen, recomputed_at
-from warehouse.statements import query
+from warehouse.statements import bound, query
 
 Row = dict[str, Any]
 
 
-def plan_handoffs(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> dict[str, int]:
-    """Turn causes into handoffs and notices, or into the reason why not.
+def plan_handoffs(
+    connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime, timezone: str = "Asia/Tokyo"
+) -> dict[str, int]:
+    """Turn causes into handoffs and notices, or into the reason why not; remind, escalate and reassign.
 
     Args:
         connection: The ledger, with the warehouse attached.
         rules: The rule set the warehouse was recomputed with.
         as_of: The instant of the run.
+        timezone: The business time zone.
 
     Returns:
-        How many ``handoffs``, ``refused`` and ``notices`` were added.
+        How many ``handoffs``, ``refused`` and ``notices`` were added, and how many handoffs were ``reassigned``.
     """
     recomputed = recomputed_at(connection, rules, as_of)
     connection.execute(
         f"create or replace temp table causes as {query('handoff_causes')}",
         {
             "hot_tier": rules.handoff.hot_tier,
+            # without such a rule no lead ever earns enough
+            "again_after_points": rules.handoff.again_after_points or 2**40,
             "active_from": active_from(connection, rules, as_of),
             "last_seen": last_seen(connection, "handoff"),
             "expires_after": timedelta(hours=rules.expires_after_hours),
@@ -38,16 +45,53 @@ def plan_handoffs(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: 
     )
     note_seen(connection, "handoff", recomputed)
     before = _counts(connection)
+    make_owners(connection, rules, timezone, as_of)
+    _refuse(connection, rules, as_of)
+    ((earliest,),) = connection.execute("select coalesce(min(caused_at), ?) from causes", [as_of]).fetchall()
+    make_open_hours(connection, rules, timezone, earliest, as_of)
     # late facts may name an instant before a handoff that was made: one near it, on either side, stands for both
     connection.execute(f"create or replace temp table handed_off_before as {_HANDED_OFF}")
     _hand_off(connection, rules, as_of, "kind = 'handoff' and is_own_request")
-    while connection.execute("select 1 from causes where kind = 'handoff' limit 1").fetchone():
+    while connection.execute("select 1 from causes where kind = 'handoff' limit 1").fetchall():
         # in the order in which they happened, each measured from those handed off, so that it does not matter
         # whether one run sees them all or many runs see them one by one
         _refuse_repeated(connection, rules, as_of)
         _hand_off(connection, rules, as_of, _FIRST)
-    _give_notice(connection, rules, as_of)
-    return {name: count - before[name] for name, count in _counts(connection).items()}
+    assign_owners(connection, rules)
+    reassigned = reassign(connection, rules, as_of)
+    plan_notices(connection, rules, as_of)
+    return {
+        **{name: count - before[name] for name, count in _counts(connection).items()},
+        "reassigned": reassigned,
+    }
+
+
+def _refuse(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> None:
+    """Note for each cause the first thing that speaks against it, and take it off the list."""
+    connection.execute("create or replace temp table refusals (position integer, segment varchar, decision varchar)")
+    for position, one in enumerate(rules.handoff.not_when):
+        connection.execute("insert into refusals values (?, ?, ?)", [position, one.segment, one.id])
+    statement, values = bound(
+        "refuse_handoffs",
+        {"keeps_holdout_back": rules.handoff.keeps_holdout_back, "cools_below": rules.handoff.cools_below},
+    )
+    connection.execute(f"create or replace temp table refused as {statement}", values)
+    _note_refused(connection, rules, as_of)
+
+
+def _note_refused(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> None:
+    connection.execute(
+        """
+        insert into handoff_decisions
+        select lead_id, cause, cause_event_id, caused_at, decision, ?, ?
+        from refused
+        """,
+        [as_of, rules.version],
+    )
+    connection.execute(
+        "delete from causes using refused where causes.lead_id = refused.lead_id"
+        " and causes.cause_event_id = refused.cause_event_id and causes.kind = 'handoff' and not causes.is_own_request"
+    )
 
 
 _HANDED_OFF = """
@@ -85,7 +129,7 @@ def _refuse_repeated(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_o
     """
     connection.execute(
         f"""
-        create or replace temp table repeated as
+        create or replace temp table refused as
         with all_handed_off as ({_HANDED_OFF}),
 
         near as (
@@ -99,7 +143,9 @@ def _refuse_repeated(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_o
 
         select
             causes.lead_id,
+            causes.cause,
             causes.cause_event_id,
+            causes.caused_at,
             case
                 when bool_or(near.lead_id = causes.lead_id) then 'already_handed_off' else 'account_handed_off'
             end as decision,
@@ -112,304 +158,52 @@ def _refuse_repeated(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_o
                 )
                 and causes.caused_at < near.near_until
                 and (causes.caused_at > near.near_from or (causes.caused_at = near.near_from and near.is_past))
-        where causes.kind = 'handoff' and not causes.is_own_request
-        group by causes.lead_id, causes.cause_event_id
+        where causes.kind = 'handoff' and not causes.is_own_request and causes.cause != 'hot_again'
+        group by causes.lead_id, causes.cause, causes.cause_event_id, causes.caused_at
         """,
         {"again_after": timedelta(days=rules.handoff.again_after_days)},
     )
-    connection.execute(
-        """
-        insert into handoff_decisions
-        select causes.lead_id, causes.cause, causes.cause_event_id, causes.caused_at, repeated.decision, ?, ?
-        from causes
-        inner join repeated using (lead_id, cause_event_id)
-        where causes.kind = 'handoff' and not causes.is_own_request
-        """,
-        [as_of, rules.version],
-    )
-    connection.execute(
-        "delete from causes using repeated where causes.lead_id = repeated.lead_id"
-        " and causes.cause_event_id = repeated.cause_event_id and causes.kind = 'handoff' and not causes.is_own_request"
-    )
+    _note_refused(connection, rules, as_of)
 
 
 def _hand_off(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime, which: str) -> None:
-    """Hand off some causes and take them off the list. Owners take turns, in the order of the rules."""
+    """Hand off some causes and take them off the list. Who takes them is found when all are known."""
+    limits = {"limit": rules.handoff.limit_hours, "second_limit": rules.handoff.second_limit_hours}
+    if rules.handoff.remind_before_hours is not None:
+        limits["reminder"] = rules.handoff.limit_hours - rules.handoff.remind_before_hours
+    reminder = "after_open_hours(caused_at, $reminder::bigint)" if "reminder" in limits else "null"
     connection.execute(
         f"""
-        insert into handoffs
+        insert into handoffs by name
         select
-            'H' || substr(md5(concat_ws(chr(31), lead_id, cause_event_id)), 1, 24),
+            'H' || substr(md5(concat_ws(chr(31), lead_id, cause_event_id)), 1, 24) as handoff_id,
             lead_id,
             cause,
             cause_event_id,
             caused_at,
-            $owners[
-                1 + (
-                    (select count(*) from handoffs)
-                    + row_number() over (order by caused_at, lead_id, cause_event_id) - 1
-                ) % len($owners)
-            ],
-            $as_of,
-            caused_at + $limit,
-            caused_at + $second_limit,
-            'new',
-            null,
-            null,
-            null,
-            null,
-            $version,
+            '' as owner,
+            $as_of as handed_off_at,
+            after_open_hours(caused_at, $limit::bigint) as due_at,
+            after_open_hours(caused_at, $second_limit::bigint) as second_due_at,
+            {reminder} as remind_at,
+            'new' as status,
+            $as_of as status_changed_at,
+            $version as rule_set_version,
         from causes
         where {which}
         """,
         {
-            "owners": [owner.id for owner in rules.handoff.owners],
             "as_of": as_of,
-            "limit": timedelta(hours=rules.handoff.limit_hours),
-            "second_limit": timedelta(hours=rules.handoff.second_limit_hours),
             "version": rules.version,
+            **{name: round(hours * 3_600_000_000) for name, hours in limits.items()},
         },
     )
     connection.execute(f"delete from causes where {which}")
 
 
-def _give_notice(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> None:
-    """Every handoff gives one notice; so does an event the rules ask to be told of.
-
-    Where one event does both, the handoff's notice tells it and the other is noted as cancelled, so that no later run
-    tells it after all.
-    """
-    connection.execute(
-        f"""
-        insert into notices
-        with handed_off as ({_HANDED_OFF}),
-
-        of_handoffs as (
-            select 'handoff' as kind, lead_id, cause, cause_event_id, handoff_id, owner, 'planned' as state
-            from handoffs
-            where handoff_id not in (select handoff_id from notices where handoff_id is not null)
-        ),
-
-        asked_for as (
-            select
-                'notify' as kind,
-                causes.lead_id,
-                causes.cause,
-                causes.cause_event_id,
-                null as handoff_id,
-                coalesce(
-                    (
-                        select arg_max(handed_off.owner, handed_off.caused_at)
-                        from handed_off
-                        where handed_off.lead_id = causes.lead_id
-                    ),
-                    $owners[1 + (row_number() over (order by causes.caused_at, causes.lead_id) - 1) % len($owners)]
-                ) as owner,
-                case
-                    when exists (
-                        select 1
-                        from handed_off
-                        where
-                            handed_off.lead_id = causes.lead_id
-                            and handed_off.cause_event_id = causes.cause_event_id
-                    ) then 'cancelled'
-                    else 'planned'
-                end as state,
-            from causes
-            where causes.kind = 'notify'
-        ),
-
-        all_told as (
-            select * from of_handoffs
-            union all
-            select * from asked_for
-        )
-
-        select
-            'N' || substr(md5(concat_ws(chr(31), lead_id, cause_event_id, kind)), 1, 24),
-            kind,
-            lead_id,
-            cause,
-            cause_event_id,
-            handoff_id,
-            owner,
-            state,
-            case state when 'cancelled' then 'handed_off' end,
-            $as_of,
-            null,
-            $as_of,
-        from all_told
-        """,
-        {"owners": [owner.id for owner in rules.handoff.owners], "as_of": as_of},
-    )
-
-
 def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    row = connection.execute(
+    (row,) = connection.execute(
         "select (select count(*) from handoffs), (select count(*) from handoff_decisions),"
         " (select count(*) from notices)"
-    ).fetchone()
-    assert row is not None
+    ).fetchall()
     return dict(zip(("handoffs", "refused", "notices"), row, strict=True))
-
-
-def unwritten_handoffs(connection: duckdb.DuckDBPyConnection) -> list[Row]:
-    """Handoffs the SFA does not know yet, with what a sales rep needs to know of the lead."""
-    return _with_briefs(
-        connection, "select handoff_id as id, * from handoffs where written_at is null order by caused_at, handoff_id"
-    )
-
-
-def mark_written(connection: duckdb.DuckDBPyConnection, handoff_ids: Sequence[str], as_of: datetime) -> None:
-    """Note that the SFA has these handoffs."""
-    connection.execute(
-        "update handoffs set written_at = ? where handoff_id in (select unnest(?))", [as_of, list(handoff_ids)]
-    )
-
-
-def open_handoffs(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Ids of the handoffs whose outcome is not known yet."""
-    return [
-        handoff_id
-        for (handoff_id,) in connection.execute(
-            "select handoff_id from handoffs where written_at is not null and status not in ('won', 'lost', 'returned')"
-        ).fetchall()
-    ]
-
-
-def record_follow_ups(connection: duckdb.DuckDBPyConnection, follow_ups: Sequence[Row]) -> int:
-    """Take over what sales did. ``due_at`` never moves; the first contact, once known, stays."""
-    for row in follow_ups:
-        connection.execute(
-            """
-            update handoffs
-            set
-                status = $status,
-                first_contact_at = coalesce(first_contact_at, $first_contact_at),
-                outcome = $outcome,
-                reject_reason = $reject_reason
-            where
-                handoff_id = $handoff_id
-                and (
-                    status is distinct from $status or outcome is distinct from $outcome
-                    or reject_reason is distinct from $reject_reason
-                    or (first_contact_at is null and $first_contact_at is not null)
-                )
-            """,
-            row,
-        )
-    return len(follow_ups)
-
-
-def planned_notices(connection: duckdb.DuckDBPyConnection) -> list[Row]:
-    """Notices to be sent, with what a sales rep needs to know of the lead."""
-    return _with_briefs(
-        connection,
-        """
-        select notices.notice_id as id, notices.*, handoffs.caused_at, handoffs.due_at
-        from notices
-        left join handoffs on notices.handoff_id = handoffs.handoff_id
-        where notices.state = 'planned'
-        order by notices.planned_at, notices.notice_id
-        """,
-    )
-
-
-def set_notice_state(
-    connection: duckdb.DuckDBPyConnection, notice_id: str, state: str, reason: str | None, as_of: datetime
-) -> None:
-    """Note what becomes of a notice."""
-    connection.execute(
-        """
-        update notices
-        set
-            state = $state,
-            state_reason = $reason,
-            sent_at = case when $state = 'accepted' then $as_of::timestamptz else sent_at end,
-            state_changed_at = $as_of
-        where notice_id = $notice_id
-        """,
-        {"state": state, "reason": reason, "as_of": as_of, "notice_id": notice_id},
-    )
-
-
-def recover_notices(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> None:
-    """As for sends: a notice whose request may have left is unknown, and evidence ends that."""
-    connection.execute(
-        "update notices set state = 'unknown', state_reason = 'the run ended before the answer', state_changed_at = ?"
-        " where state = 'sending'",
-        [as_of],
-    )
-    connection.execute(
-        """
-        update notices
-        set state = 'accepted', state_reason = null, sent_at = coalesce(sent_at, told.processed_at)
-        from warehouse.send_outcomes as told
-        where notices.notice_id = told.send_id and notices.state in ('planned', 'unknown')
-        """
-    )
-    connection.execute(
-        """
-        update notices
-        set state = 'planned', state_reason = 'released after no sign of acceptance', state_changed_at = $as_of
-        where
-            state = 'unknown'
-            and state_changed_at + $release_after < $as_of
-            and state_changed_at + $release_after < (
-                -- what its logs were asked for is no sign that the provider tells by itself
-                select max(processed_at)
-                from warehouse.send_outcomes
-                where send_id not in (select send_id from log_lookups where is_found)
-            )
-        """,
-        {"as_of": as_of, "release_after": timedelta(hours=rules.unknown_release_after_hours)},
-    )
-    connection.execute(
-        "update notices set state = 'cancelled', state_reason = 'expired', state_changed_at = $as_of"
-        " where state = 'planned' and planned_at + $expires_after < $as_of",
-        {"as_of": as_of, "expires_after": timedelta(hours=rules.expires_after_hours)},
-    )
-
-
-def _with_briefs(connection: duckdb.DuckDBPyConnection, selection: str) -> list[Row]:
-    """Rows of a selection over handoffs or notices, each with its lead and the lead's latest scoring behaviour."""
-    cursor = connection.execute(
-        f"""
-        with selected as ({selection}),
-
-        current_selected as (
-            select selected.*, coalesce(aliases.lead_id, selected.lead_id) as current_lead_id
-            from selected
-            left join warehouse.lead_aliases as aliases
-                on selected.lead_id = aliases.alias_lead_id
-        ),
-
-        reasons as (
-            select
-                lead_score_points.lead_id,
-                list(
-                    {{
-                        'at': lead_score_points.occurred_at,
-                        'label': rule_scoring.label,
-                        'points': lead_score_points.points
-                    }}
-                    order by lead_score_points.occurred_at desc, lead_score_points.event_id
-                )[1:5] as reasons,
-            from warehouse.lead_score_points
-            inner join warehouse.rule_scoring on lead_score_points.rule = rule_scoring.rule
-            where lead_score_points.lead_id in (select current_lead_id from current_selected)
-            group by lead_score_points.lead_id
-        )
-
-        select current_selected, leads, rule_stages.label, reasons.reasons
-        from current_selected
-        left join warehouse.leads on current_selected.current_lead_id = leads.lead_id
-        left join warehouse.rule_stages on leads.stage = rule_stages.stage
-        left join reasons on current_selected.current_lead_id = reasons.lead_id
-        """
-    )
-    return [
-        # the engine's own columns win over fields of the same name
-        {**(lead or {}), **selected, "stage_label": stage_label, "reasons": reasons}
-        for selected, lead, stage_label, reasons in cursor.fetchall()
-    ]

@@ -33,7 +33,7 @@ def make_openings(
     rows = [
         {"send_window": window.id, "opens_at": opens_at, "closes_at": closes_at}
         for window in delivery.windows
-        for opens_at, closes_at in _openings(delivery, window, first, last)
+        for opens_at, closes_at in openings_of(delivery, window, first, last)
     ]
     caps = [
         {"kind": one.kind, "mails": one.mails, "window_us": round(one.within_days * 86_400_000_000)}
@@ -53,7 +53,7 @@ def make_zones(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("create or replace temp table known_zones as select name as zone from pg_timezone_names()")
 
 
-def _openings(delivery: Delivery, window: Window, first: date, last: date) -> list[tuple[datetime, datetime]]:
+def openings_of(delivery: Delivery, window: Window, first: date, last: date) -> list[tuple[datetime, datetime]]:
     """Openings and closings by the clock on the wall."""
     opens, closes = _since_midnight(window.opens), _since_midnight(window.closes)
     length = closes - opens if closes > opens else closes - opens + _DAY

@@ -86,3 +86,4 @@ def _selectors(rules: RuleSet) -> Iterator[Selector]:
         asked = (arm.on for node in scenario.nodes for arm in node.arms)
         yield from (on for on in (scenario.entry, *(one.on for one in scenario.exits), *asked) if on is not None)
     yield from (action.on for action in rules.sales_actions if action.on is not None)
+    yield from (point.on for point in rules.handoff.talking_points)

@@ -287,8 +287,13 @@ def _acts(rules: RuleSet, catalogue: Catalogue) -> dict[str, Sequence[Row]]:
                 "segment": action.segment,
                 "stage": action.stage,
                 "once_per_account": action.once_per_account,
+                "is_request": action.is_request,
             }
             for action in rules.sales_actions
+        ],
+        "rule_talking_points": [
+            {"position": position, "behaviour": catalogue.behaviours[point.on], "say": point.say}
+            for position, point in enumerate(rules.handoff.talking_points)
         ],
     }
 

@@ -43,9 +43,8 @@ def active_from(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: da
     if rules.active_from is not None:
         return rules.active_from
     connection.execute("insert into activations values (?, ?) on conflict do nothing", [rules.id, as_of])
-    row = connection.execute("select active_from from activations where rule_set = ?", [rules.id]).fetchone()
-    assert row is not None
-    return row[0]  # type: ignore[no-any-return]
+    ((found,),) = connection.execute("select active_from from activations where rule_set = ?", [rules.id]).fetchall()
+    return found  # type: ignore[no-any-return]
 
 
 def recomputed_at(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> datetime:
@@ -55,23 +54,24 @@ def recomputed_at(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: 
         WarehouseError: It never was, or under other rules.
         InstantError: It was, for an instant after ``as_of``.
     """
-    row = connection.execute("select as_of from warehouse.instants where flow = 'recompute'").fetchone()
-    if row is None:
+    found = connection.execute("select as_of from warehouse.instants where flow = 'recompute'").fetchall()
+    if not found:
         raise WarehouseError("nothing has been recomputed here yet; run `nurture recompute` first")
-    if connection.execute("select rule_set_version from warehouse.rule_set").fetchone() != (rules.version,):
+    if connection.execute("select rule_set_version from warehouse.rule_set").fetchall() != [(rules.version,)]:
         raise WarehouseError("the rules have changed since the last recompute; run `nurture recompute` first")
-    if row[0] > as_of:
+    ((recomputed,),) = found
+    if recomputed > as_of:
         raise InstantError(
-            f"the warehouse was recomputed as of {row[0].isoformat()}, later than {as_of.isoformat()}; "
+            f"the warehouse was recomputed as of {recomputed.isoformat()}, later than {as_of.isoformat()}; "
             "replay the past in another home (--home DIR)"
         )
-    return row[0]  # type: ignore[no-any-return]
+    return recomputed  # type: ignore[no-any-return]
 
 
 def last_seen(connection: duckdb.DuckDBPyConnection, flow: str) -> datetime:
     """Up to when the facts were known that a flow's run before this one saw."""
-    row = connection.execute("select as_of from instants where flow = ?", [f"{flow} saw"]).fetchone()
-    return row[0] if row else datetime(1970, 1, 1, tzinfo=UTC)
+    found = connection.execute("select as_of from instants where flow = ?", [f"{flow} saw"]).fetchall()
+    return found[0][0] if found else datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def note_seen(connection: duckdb.DuckDBPyConnection, flow: str, recomputed: datetime) -> None:

@@ -21,7 +21,7 @@ from rules.models import (
 )
 from sandbox.sendgrid import Fault
 from tasks.errors import RunError
-from tasks.handoff import sync_handoffs
+from tasks.sfa_sync import sync_sfa
 from tests.facts import START, add_consent, add_event, add_lead, add_suppression, at
 from tests.rule_sets import CONSULTATION, PRICE_VIEW, rule_set
 from tests.world import World, stand_in
@@ -70,7 +70,7 @@ def test_a_score_that_reaches_fifty_is_handed_off_with_48_hours_from_that_instan
     (mail,) = world.stand_in.mailbox.mails
     assert "株式会社山田 山田太郎 様" in mail.subject
     assert "60点" in mail.text
-    assert "初回連絡の期限: 4月4日 12:00" in mail.text
+    assert "初回連絡の期限: 4月4日(土) 12:00" in mail.text
     ((brief,),) = sfa(world, "select brief from handoffs")
     assert "価格ページ(+15点)" in brief
     assert sfa(world, "select name, score, tier from leads") == [("山田太郎", 60, "hot")]
@@ -286,7 +286,7 @@ def test_a_stamp_in_the_sfa_that_is_none_keeps_nobody_else_from_sales(world: Wor
     sfa(world, "update handoffs set first_contact_at = '4/3 10:00' where rowid = 1")
     sfa(world, "update handoffs set first_contact_at = ? where rowid = 2", at(1.5).isoformat())
     with pytest.raises(RunError, match=r"4/3 10:00.*ISO 8601"):
-        sync_handoffs(world.settings, RULES, at(2))
+        sync_sfa(world.settings, RULES, at(2))
     assert world.ledger("select first_contact_at from handoffs order by 1 nulls last") == [(at(1.5),), (None,)]
 
 

@@ -1,8 +1,9 @@
 -- One row per lead and event that calls for sales and that nothing was decided on yet: an action the rules name, the
--- entry into a segment the rules name, or the event with which the score reached the hot tier.
+-- entry into a segment the rules name, the event with which the score reached the hot tier, or the one with which a lead
+-- that sales gave back has earned points enough again.
 -- key: lead_id, cause_event_id, kind
 -- from: lead_behaviours, rule_sales_actions, lead_tier_changes, lead_stage_changes, segment_members, lead_aliases,
---       leads, handoffs, handoff_decisions, notices
+--       leads, lead_score_changes, rule_tiers, handoffs, handoff_decisions, notices
 with counted as (
     select
         lead_behaviours.lead_id,
@@ -14,6 +15,7 @@ with counted as (
         rule_sales_actions.segment,
         rule_sales_actions.stage,
         rule_sales_actions.on_count,
+        rule_sales_actions.is_request,
         row_number() over (
             partition by lead_behaviours.lead_id, rule_sales_actions.action, rule_sales_actions.kind
             order by lead_behaviours.occurred_at, lead_behaviours.event_id
@@ -21,6 +23,34 @@ with counted as (
     from warehouse.lead_behaviours
     inner join warehouse.rule_sales_actions on lead_behaviours.behaviour = rule_sales_actions.behaviour
     where lead_behaviours.is_counted
+),
+
+last_handoffs as (
+    select
+        aliases.lead_id,
+        handoffs.handoff_id,
+        handoffs.status,
+        handoffs.status_changed_at,
+    from handoffs
+    inner join warehouse.lead_aliases as aliases on handoffs.lead_id = aliases.alias_lead_id
+    qualify row_number() over (partition by aliases.lead_id order by handoffs.caused_at desc, handoffs.handoff_id) = 1
+),
+
+earned as (
+    -- what a lead has done since sales gave it back; points that fade take nothing from it
+    select
+        returned.lead_id,
+        returned.handoff_id,
+        changes.changed_at,
+        changes.score,
+        sum(greatest(changes.points, 0)) over (
+            partition by returned.lead_id
+            order by changes.changed_at
+        ) as points,
+    from last_handoffs as returned
+    inner join warehouse.lead_score_changes as changes
+        on returned.lead_id = changes.lead_id and returned.status_changed_at < changes.changed_at
+    where returned.status = 'returned'
 ),
 
 causes as (
@@ -31,7 +61,7 @@ causes as (
         counted.event_id as cause_event_id,
         counted.occurred_at as caused_at,
         counted.on_count > 1 as is_once_a_lead,
-        true as is_own_request,
+        counted.is_request as is_own_request,
         false as is_once_an_account,
         1 as precedence,
     from counted
@@ -67,6 +97,23 @@ causes as (
         3 as precedence,
     from warehouse.lead_tier_changes
     where to_tier = $hot_tier and cause_event_id is not null
+    union all
+    select
+        earned.lead_id,
+        'handoff' as kind,
+        'hot_again' as cause,
+        -- named after the handoff that came back, so that it is one cause however late facts move it
+        md5(concat_ws(chr(31), earned.handoff_id, 'hot_again'))::uuid::varchar as cause_event_id,
+        min(earned.changed_at) as caused_at,
+        false as is_once_a_lead,
+        false as is_own_request,
+        false as is_once_an_account,
+        4 as precedence,
+    from earned
+    inner join warehouse.rule_tiers
+        on rule_tiers.tier = $hot_tier and (rule_tiers.minimum_score is null or earned.score >= rule_tiers.minimum_score)
+    where earned.points >= $again_after_points
+    group by earned.lead_id, earned.handoff_id
     union all
     select
         segment_members.lead_id,

@@ -1,0 +1,154 @@
+"""Words what sales is told: a lead handed over, a limit that nears or is over, the morning's list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from rules.models import Person, RuleSet
+from settings import Settings
+from tasks.brief import Brief, cause_label, local_stamp, make_brief
+from tasks.mail import one_line
+from tokens import FOLLOW_UP_SALT, HANDOFFS_SALT, text_signer
+
+LIST_DAYS = 14
+"""How long a link to the list of open handoffs works; each morning brings a new one."""
+EVERYONES = "*"
+"""Of links to the list: the handoffs of all owners."""
+_KINDS = {
+    "handoff": "引き継ぎ",
+    "notify": "お知らせ",
+    "reminder": "期限が近づいています",
+    "escalation": "期限超過",
+    "reassigned": "担当変更",
+    "digest": "本日の対応",
+}
+_INTROS = {
+    "handoff": "{label}のリードです。",
+    "notify": "{label}のリードです。",
+    "reminder": "まだ連絡が記録されていません。初回連絡の期限は {due} です。",
+    "escalation": "{owner}さんに引き継いだリードに、期限の {due} を過ぎても連絡が記録されていません。",
+    "reassigned": "前の担当者から連絡が記録されないまま期限を過ぎたため、引き継ぎ先が変わりました。",
+}
+_BUTTONS = (
+    ("連絡した", "contacted"),
+    ("対応を始める", "accepted"),
+    ("商談になった", "meeting"),
+    ("差し戻す", "returned"),
+)
+_PAGES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "pages"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message, as mail and as the shorter text that a chat room gets."""
+
+    subject: str
+    text: str
+    html: str
+    chat: str
+
+
+class Wording:
+    """Words messages for one run.
+
+    Args:
+        settings: The settings: where links lead, and what signs them.
+        rules: The rule set.
+        as_of: The instant of the run.
+    """
+
+    def __init__(self, settings: Settings, rules: RuleSet, as_of: datetime) -> None:
+        self._rules, self._as_of, self._zone = rules, as_of, settings.zone
+        people: tuple[Person, ...] = (*rules.handoff.owners, *rules.handoff.managers)
+        self._names = {one.id: one.name for one in people}
+        keys = settings.secret_keys
+        self._follow_up: Callable[[str], str] | None = None
+        self._list: Callable[[str], str] | None = None
+        self._url = settings.public_url
+        if keys:
+            self._follow_up, self._list = text_signer(keys[0], FOLLOW_UP_SALT), text_signer(keys[0], HANDOFFS_SALT)
+
+    def about_lead(self, row: Mapping[str, Any]) -> Message:
+        """What to say of one lead: a row of :func:`warehouse.notices.planned_notices`."""
+        kind, brief = row["kind"], make_brief(row, self._rules, self._zone)
+        label = cause_label(self._rules, row["cause"])
+        who = one_line(f"{row.get('company') or ''} {row.get('name') or ''}").strip() or "新しいリード"
+        due = local_stamp(row["due_at"], self._zone) if row.get("due_at") else ""
+        owner = self._names.get(row["owner"], row["owner"])
+        subject = f"【{_KINDS[kind]}】{who} 様({label})"
+        greeting = f"{self._names.get(row['recipient'], owner)} さん"
+        intro = [greeting, _INTROS[kind].format(label=label, due=due, owner=owner)]
+        handoff_id = row.get("handoff_id")
+        buttons = self.buttons(handoff_id) if handoff_id else []
+        chat = [f"{who} 様 / {label}", f"担当: {owner}"]
+        if due:
+            chat.append(f"初回連絡の期限: {due}")
+        if row.get("say"):
+            chat.append(f"お話しするなら: {row['say']}")
+        chat += [f"状況の記録: {self.follow_up_url(handoff_id)}"] if handoff_id and self._follow_up else []
+        return self._message(subject, intro, brief, buttons, chat)
+
+    def digest(self, recipient: str, rows: Sequence[Mapping[str, Any]]) -> Message:
+        """The morning's list for a rep, a manager or a room: rows of :func:`warehouse.follow_ups.open_handoffs`."""
+        is_owner = recipient in {owner.id for owner in self._rules.handoff.owners}
+        mine = [row for row in rows if not is_owner or row["owner"] == recipient]
+        late = [row for row in mine if self._is_uncalled(row) and row["due_at"] <= self._as_of]
+        end = self._as_of.astimezone(self._zone).replace(hour=23, minute=59, second=59)
+        today = [row for row in mine if self._is_uncalled(row) and self._as_of < row["due_at"] <= end]
+        rest = [row for row in mine if row not in late and row not in today]
+        sections = tuple(
+            (f"{title} {len(found)}件", tuple(self._line(row, with_owner=not is_owner) for row in found))
+            for title, found in (("期限を過ぎて未連絡", late), ("今日が期限", today), ("そのほか対応中", rest))
+            if found
+        )
+        subject = f"【本日の対応】未連絡 {len(late) + len(today)}件(期限超過 {len(late)}件)、対応中 {len(mine)}件"
+        intro = [f"{self._names.get(recipient, '営業')} さん", "引き継いだリードの一覧です。"]
+        url = self.list_url(recipient if is_owner else EVERYONES)
+        buttons = [("一覧を開く", url)] if url else []
+        chat = [f"期限を過ぎて未連絡: {len(late)}件", f"今日が期限: {len(today)}件", f"対応中: {len(mine)}件"]
+        return self._message(subject, intro, Brief((), sections), buttons, [*chat, *([url] if url else [])])
+
+    def buttons(self, handoff_id: str) -> list[tuple[str, str]]:
+        """Links by which a rep says what became of a handoff; each leads to a page that asks once more."""
+        url = self.follow_up_url(handoff_id)
+        return [(label, f"{url}?to={status}") for label, status in _BUTTONS] if url else []
+
+    def follow_up_url(self, handoff_id: str) -> str:
+        """The page of one handoff; empty without a secret key."""
+        return f"{self._url}/h/{self._follow_up(handoff_id)}" if self._follow_up else ""
+
+    def list_url(self, owner: str) -> str:
+        """The page of an owner's open handoffs, or of all; empty without a secret key."""
+        until = (self._as_of + timedelta(days=LIST_DAYS)).date().isoformat()
+        return f"{self._url}/handoffs/{self._list(f'{owner} {until}')}" if self._list else ""
+
+    def _is_uncalled(self, row: Mapping[str, Any]) -> bool:
+        return row["status"] in {"new", "accepted"} and row["first_contact_at"] is None
+
+    def _line(self, row: Mapping[str, Any], *, with_owner: bool) -> str:
+        who = one_line(f"{row.get('company') or ''} {row.get('name') or ''}").strip() or "(未登録)"
+        owner = f" / 担当 {self._names.get(row['owner'], row['owner'])}" if with_owner else ""
+        label = cause_label(self._rules, row["cause"])
+        return f"{who} 様 / {label} / 期限 {local_stamp(row['due_at'], self._zone)}{owner}"
+
+    def _message(
+        self, subject: str, intro: list[str], brief: Brief, buttons: list[tuple[str, str]], chat: list[str]
+    ) -> Message:
+        acts = "\n".join(f"{label}: {url}" for label, url in buttons)
+        text = "\n\n".join(part for part in ("\n\n".join(intro), brief.text().strip(), acts) if part) + "\n"
+        page = _PAGES.get_template("notice.html").render(
+            title=subject, intro=intro, facts=brief.facts, sections=brief.sections, buttons=buttons
+        )
+        return Message(subject, text, page, "\n".join(chat))

@@ -1,0 +1,30 @@
+"""Gathers what a sales rep has to know of a lead: who, why now, what it read, and what to speak of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+
+from warehouse.statements import query
+
+Row = dict[str, Any]
+
+
+def with_briefs(
+    connection: duckdb.DuckDBPyConnection, selection: str, values: dict[str, object] | None = None
+) -> list[Row]:
+    """Rows of a selection over handoffs or notices, each with its lead and what is worth knowing of it.
+
+    Args:
+        connection: The ledger, with the warehouse attached.
+        selection: A query with the columns ``lead_id``, ``cause_event_id`` and ``caused_at`` among others.
+        values: What it asks for.
+    """
+    connection.execute(f"create or replace temp table selected as {selection}", values or {})
+    cursor = connection.execute(query("briefs"))
+    return [
+        # the engine's own columns win over fields of the same name
+        {**(lead or {}), **selected, **more}
+        for selected, lead, more in cursor.fetchall()
+    ]

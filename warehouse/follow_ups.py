@@ -1,0 +1,62 @@
+"""What sales does with handoffs: told as facts, by the SFA or by a link, and noted in the ledger in order of time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from warehouse.briefs import with_briefs
+from warehouse.sending import last_seen, note_seen
+from warehouse.statements import query
+
+EVENT = "sales_follow_up"
+"""The event that says where a handoff stands; its properties are columns of ``handoff_changes``."""
+Row = dict[str, Any]
+
+
+def apply_follow_ups(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> int:
+    """Take over what sales did since the last time. ``due_at`` never moves; the first contact, once known, stays.
+
+    Of several changes the latest holds, by the time at which sales made it; each is kept.
+
+    Args:
+        connection: The ledger, with the warehouse attached.
+        as_of: The instant of the run.
+
+    Returns:
+        How many changes were new.
+    """
+    since = last_seen(connection, "follow ups")
+    ((count,),) = connection.execute(
+        f"insert into handoff_changes by name {query('new_follow_ups')}", {"as_of": as_of, "since": since}
+    ).fetchall()
+    note_seen(connection, "follow ups", as_of)
+    if count:
+        connection.execute(query("stand_of_handoffs"), {"as_of": as_of})
+    return int(count)
+
+
+def handoffs_to_write(connection: duckdb.DuckDBPyConnection) -> list[Row]:
+    """Handoffs the SFA does not know as they are, with what a sales rep needs to know of the lead."""
+    return with_briefs(
+        connection,
+        "select handoff_id as id, * from handoffs where written_at is null order by caused_at, handoff_id",
+    )
+
+
+def open_handoffs(connection: duckdb.DuckDBPyConnection) -> list[Row]:
+    """Handoffs whose end is not known yet, the earliest limit first, with what a sales rep needs to know."""
+    return with_briefs(
+        connection,
+        "select handoff_id as id, * from handoffs where status not in ('won', 'lost', 'returned')"
+        " order by due_at, handoff_id",
+    )
+
+
+def mark_written(connection: duckdb.DuckDBPyConnection, handoff_ids: list[str], as_of: datetime) -> None:
+    """Note that the SFA has these handoffs as they are."""
+    connection.execute(
+        "update handoffs set written_at = ? where handoff_id in (select unnest(?))", [as_of, handoff_ids]
+    )

@@ -1,0 +1,117 @@
+-- One row per candidate and field: what stands on each side, and whose value is to stand on both.
+-- key: lead_id, field
+-- from: sfa_candidates, sfa_rule_fields, leads, lead_attributes, lead_attribute_history, lead_identities,
+--       lead_score_points, rule_scoring
+-- A change is measured from what both sides last agreed on. An empty value never wins over one that is there. What only
+-- the engine writes is written when it changes here, whatever the SFA makes of it.
+with reasons as (
+    select
+        lead_id,
+        array_to_string(list(label || '(' || printf('%+d', points) || ')' order by occurred_at desc, event_id)[1:3], '、')
+            as top_reasons,
+    from (
+        select
+            points.lead_id,
+            points.event_id,
+            points.occurred_at,
+            points.points,
+            rule_scoring.label,
+        from warehouse.lead_score_points as points
+        inner join warehouse.rule_scoring as rule_scoring on points.rule = rule_scoring.rule
+        semi join sfa_candidates on points.lead_id = sfa_candidates.lead_id
+    )
+    group by lead_id
+),
+
+kept as (
+    select
+        candidates.lead_id,
+        map {
+            'email': leads.email,
+            'score': leads.score::varchar,
+            'tier': leads.tier,
+            'stage': leads.stage,
+            'last_action_at': strftime(timezone('UTC', leads.last_action_at), '%Y-%m-%dT%H:%M:%S+00:00'),
+            'top_reasons': reasons.top_reasons
+        } as kept,
+    from sfa_candidates as candidates
+    inner join warehouse.leads as leads on candidates.lead_id = leads.lead_id
+    left join reasons on candidates.lead_id = reasons.lead_id
+),
+
+sides as (
+    select
+        candidates.lead_id,
+        candidates.sfa_id,
+        candidates.email,
+        candidates.modified_at as theirs_at,
+        fields.field,
+        fields.rule,
+        nullif(trim(coalesce(kept.kept[fields.field], attributes.attributes[fields.field])), '') as ours,
+        nullif(trim(candidates.theirs[fields.field]), '') as theirs,
+        candidates.agreed[fields.field] as agreed,
+    from sfa_candidates as candidates
+    cross join sfa_rule_fields as fields
+    inner join kept on candidates.lead_id = kept.lead_id
+    left join warehouse.lead_attributes as attributes on candidates.lead_id = attributes.lead_id
+),
+
+differing as (
+    select
+        sides.*,
+        sides.ours is distinct from sides.agreed as is_ours_changed,
+        sides.theirs is distinct from sides.agreed as is_theirs_changed,
+    from sides
+    where case rule when 'ours' then sides.ours is distinct from sides.agreed else sides.ours is distinct from sides.theirs end
+),
+
+dated as (
+    select
+        differing.*,
+        coalesce(history.valid_from, identities.first_seen_at) as ours_at,
+    from differing
+    left join warehouse.lead_attribute_history as history
+        on
+            differing.lead_id = history.lead_id
+            and differing.field = history.field
+            and history.valid_to = timestamptz 'infinity'
+    left join warehouse.lead_identities as identities
+        on differing.field = 'email' and identities.kind = 'email' and differing.ours = identities.value
+),
+
+judged as (
+    select
+        *,
+        case
+            when rule = 'ours' then 'push'
+            when theirs is null then 'push'
+            when ours is null then 'take'
+            when is_ours_changed and not is_theirs_changed then 'push'
+            when is_theirs_changed and not is_ours_changed then 'take'
+            when rule = 'ma' then 'push'
+            when rule = 'sfa' then 'take'
+            -- of two changes at one instant the person's stands
+            when ours_at > theirs_at then 'push'
+            else 'take'
+        end as act,
+        -- of a record that was never compared neither side is known to have changed what the other has
+        rule != 'ours' and theirs is not null and ours is not null and is_theirs_changed and is_ours_changed
+            as is_conflict,
+    from dated
+)
+
+select
+    sides.lead_id,
+    sides.sfa_id,
+    sides.email,
+    sides.field,
+    sides.rule,
+    sides.ours,
+    sides.theirs,
+    sides.agreed,
+    judged.ours_at,
+    sides.theirs_at,
+    coalesce(judged.act, 'same') as act,
+    coalesce(judged.is_conflict, false) as is_conflict,
+from sides
+left join judged on sides.lead_id = judged.lead_id and sides.field = judged.field

@@ -1,0 +1,53 @@
+-- Brings handoffs to where the latest of their changes leaves them.
+-- from: handoffs, handoff_changes
+with changed as (
+    select distinct handoff_id
+    from handoff_changes
+    where noted_at = $as_of
+),
+
+stands as (
+    select
+        changes.handoff_id,
+        arg_max(changes.status, (changes.changed_at, changes.noted_at)) filter (changes.status is not null) as status,
+        arg_max_null(changes.outcome, (changes.changed_at, changes.noted_at)) filter (changes.status is not null)
+            as outcome,
+        arg_max_null(changes.reject_reason, (changes.changed_at, changes.noted_at)) filter (
+            changes.status is not null
+        ) as reject_reason,
+        arg_max(changes.owner, (changes.changed_at, changes.noted_at)) as owner,
+        arg_max(changes.source, (changes.changed_at, changes.noted_at)) as source,
+        -- who says that it was called and not when, called when it was said
+        min(
+            coalesce(
+                changes.first_contact_at,
+                case when changes.status in ('contacted', 'meeting', 'won', 'lost') then changes.changed_at end
+            )
+        ) as first_contact_at,
+    from handoff_changes as changes
+    semi join changed on changes.handoff_id = changed.handoff_id
+    group by changes.handoff_id
+),
+
+since as (
+    select
+        changes.handoff_id,
+        max(changes.changed_at) as status_changed_at,
+    from handoff_changes as changes
+    inner join stands on changes.handoff_id = stands.handoff_id and changes.status = stands.status
+    group by changes.handoff_id
+)
+
+update handoffs
+set
+    status = coalesce(stands.status, handoffs.status),
+    outcome = stands.outcome,
+    reject_reason = stands.reject_reason,
+    owner = coalesce(stands.owner, handoffs.owner),
+    first_contact_at = coalesce(handoffs.first_contact_at, stands.first_contact_at),
+    status_changed_at = coalesce(since.status_changed_at, handoffs.status_changed_at),
+    -- the SFA has to learn what it did not say itself
+    written_at = case when stands.source = 'sfa' then handoffs.written_at end
+from stands
+left join since on stands.handoff_id = since.handoff_id
+where handoffs.handoff_id = stands.handoff_id

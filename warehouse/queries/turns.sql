@@ -1,0 +1,66 @@
+-- One row per handoff that waits for an owner by turns: whose turn it is.
+-- key: handoff_id
+-- from: turn_seekers, handoff_owners, handoffs
+-- Each owner's next handoffs stand at equal steps, the shorter the higher the weight, and whoever's next step is lowest
+-- is next. An owner who is new or comes back starts where the others are, and does not catch up.
+with seekers as (
+    select
+        handoff_id,
+        row_number() over (order by caused_at, handoff_id) as place,
+    from turn_seekers
+),
+
+now_at as (
+    select coalesce(max(handoffs.turn - 1 / owners.weight), 0) as turn
+    from handoffs
+    inner join handoff_owners as owners on handoffs.owner = owners.owner
+    where handoffs.route is not distinct from $route
+),
+
+standing as (
+    select
+        owners.owner,
+        owners.position,
+        owners.weight,
+        owners.capacity,
+        owners.is_absent or owners.owner = $not_to as is_absent,
+        len($of_route) = 0 or list_contains($of_route, owners.owner) as is_of_route,
+        coalesce(max(handoffs.turn), 0) as last_turn,
+        count(handoffs.handoff_id) filter (handoffs.status not in ('won', 'lost', 'returned')) as has_open,
+    from handoff_owners as owners
+    left join handoffs on owners.owner = handoffs.owner
+    group by all
+),
+
+steps as (
+    select
+        standing.owner,
+        standing.position,
+        standing.is_absent,
+        standing.is_of_route,
+        greatest(standing.last_turn, now_at.turn) + step.number / standing.weight as turn,
+        standing.has_open + step.number > coalesce(standing.capacity, 2147483647) as is_full,
+    from standing
+    cross join now_at
+    cross join range(1, (select count(*) + 1 from seekers)) as step (number)
+),
+
+in_turn as (
+    select
+        *,
+        row_number() over (order by is_absent, is_full, not is_of_route, turn, position) as place,
+    from steps
+)
+
+select
+    seekers.handoff_id,
+    in_turn.owner,
+    in_turn.turn,
+    case
+        when in_turn.is_absent or not in_turn.is_of_route then 'cover'
+        when in_turn.is_full then 'over_capacity'
+        when len($of_route) > 0 then 'route'
+        else 'turn'
+    end as assigned_because,
+from seekers
+inner join in_turn on seekers.place = in_turn.place

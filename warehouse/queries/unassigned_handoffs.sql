@@ -1,0 +1,62 @@
+-- One row per handoff that nobody has yet, with the route that fits its lead and who had the lead before.
+-- key: handoff_id
+-- from: handoffs, lead_aliases, segment_members, handoff_routes, handoff_owners, sfa_leads
+with waiting as (
+    select
+        handoffs.handoff_id,
+        handoffs.caused_at,
+        coalesce(aliases.lead_id, handoffs.lead_id) as lead_id,
+    from handoffs
+    left join warehouse.lead_aliases as aliases on handoffs.lead_id = aliases.alias_lead_id
+    where handoffs.owner = ''
+),
+
+routed as (
+    select
+        waiting.handoff_id,
+        arg_min(routes.route, routes.position) as route,
+    from waiting
+    inner join warehouse.segment_members as members
+        on
+            waiting.lead_id = members.lead_id
+            and (
+                members.left_at is null
+                or (members.entered_at <= waiting.caused_at and waiting.caused_at < members.left_at)
+            )
+    inner join handoff_routes as routes on members.segment = routes.segment
+    group by waiting.handoff_id
+),
+
+had_before as (
+    select
+        waiting.handoff_id,
+        handoffs.owner,
+        1 as precedence,
+        handoffs.handed_off_at as since,
+    from waiting
+    inner join warehouse.lead_aliases as aliases on waiting.lead_id = aliases.lead_id
+    inner join handoffs on aliases.alias_lead_id = handoffs.lead_id
+    where handoffs.owner != ''
+    union all
+    -- whoever the SFA says owns the lead comes first
+    select
+        waiting.handoff_id,
+        owners.owner,
+        2 as precedence,
+        sfa_leads.modified_at as since,
+    from waiting
+    inner join warehouse.lead_aliases as aliases on waiting.lead_id = aliases.lead_id
+    inner join sfa_leads on aliases.alias_lead_id = sfa_leads.lead_id and sfa_leads.state = 'known'
+    inner join handoff_owners as owners on sfa_leads.owner = owners.sfa_user
+)
+
+select
+    waiting.handoff_id,
+    waiting.caused_at,
+    routed.route,
+    arg_max(owners.owner, (had_before.precedence, had_before.since)) as owner_before,
+from waiting
+left join routed on waiting.handoff_id = routed.handoff_id
+left join had_before on waiting.handoff_id = had_before.handoff_id
+left join handoff_owners as owners on had_before.owner = owners.owner and not owners.is_absent
+group by waiting.handoff_id, waiting.caused_at, routed.route
