@@ -1,4 +1,4 @@
-"""Each morning: the net under the handoffs, then count and publish."""
+"""Each morning: the net under the handoffs, the list for each rep, then count and publish."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tasks import steps
 
 @flow(name="daily-handoff-and-kpi")
 def daily_handoff_and_kpi(as_of: datetime | None = None, home: Path | None = None) -> Path:
-    """Hand off what no cycle has, build the KPI tables, and publish them.
+    """Hand off what no cycle has, send each rep the day's list, build the KPI tables, and publish them.
 
     Args:
         as_of: The instant of the run; default now, once its turn has come.
@@ -30,6 +30,7 @@ def daily_handoff_and_kpi(as_of: datetime | None = None, home: Path | None = Non
         except FAULTS as error:
             faults.append(error)  # the figures are published all the same
         steps.recompute_leads(home, at)
+        steps.plan_digests(home, at)
         _, more = hand_off(home, at)
         published = steps.publish_kpis(home, at)
     steps.show_figures(published, at)

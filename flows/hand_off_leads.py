@@ -20,7 +20,7 @@ def hand_off_leads(as_of: datetime | None = None, home: Path | None = None) -> d
         home: Where the ledger stands; default ``NURTURE_HOME``.
 
     Returns:
-        Counts: ``handoffs``, ``refused``, ``notices``, ``reassigned``, ``notices_sent``, and what
+        Counts: ``handoffs``, ``refused``, ``notices``, ``reassigned``, ``open``, ``notices_sent``, and what
         :func:`tasks.sfa_sync.sync_sfa` returns.
 
     Raises:
@@ -44,8 +44,9 @@ def hand_off(home: Path | None, as_of: datetime) -> tuple[dict[str, int], list[E
         counts |= steps.sync_sfa(home, as_of)
     except FAULTS as error:
         faults.append(error)
-    try:
-        counts["notices_sent"] = steps.send_notices(home, as_of)
-    except FAULTS as error:
-        faults.append(error)
+    for name, step in (("open", steps.show_handoffs), ("notices_sent", steps.send_notices)):
+        try:
+            counts[name] = step(home, as_of)
+        except FAULTS as error:
+            faults.append(error)
     return counts, faults

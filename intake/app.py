@@ -22,6 +22,7 @@ from starlette.routing import Route
 from intake.confirm import Confirm
 from intake.context import make_context, page, sender_name
 from intake.downloads import Downloads
+from intake.follow_up import FollowUp
 from intake.forms import Forms
 from intake.guard import Guard
 from intake.opt_out import OptOut
@@ -51,6 +52,7 @@ def make_app(
     registry = CollectorRegistry()
     opt_out, webhook = OptOut(context), Webhook(context)
     forms, downloads, tracking = Forms(context), Downloads(context), Tracking(context)
+    follow_up = FollowUp(context)
     style = _STYLE.read_bytes()
 
     async def healthz(_: Request) -> Response:
@@ -91,6 +93,8 @@ def make_app(
             Route("/t", tracking.beacon, methods=["POST"]),
             Route("/u/{token}", opt_out.opt_out, methods=["GET", "POST"]),
             Route("/preferences/{token}", opt_out.preferences, methods=["GET", "POST"]),
+            Route("/h/{token}", follow_up.handoff, methods=["GET", "POST"]),
+            Route("/handoffs/{token}", follow_up.handoffs),
             Route("/webhooks/sendgrid", webhook.take, methods=["POST"]),
             Route("/healthz", healthz),
             Route("/metrics", metrics),

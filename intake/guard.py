@@ -26,11 +26,11 @@ _KILOBYTE = 1024
 BODY_LIMITS: Mapping[str, int] = {"webhooks": 2048 * _KILOBYTE, "forms": 64 * _KILOBYTE}
 """The most bytes a request may bring, by the first part of its path; SendGrid posts up to 768 KB."""
 BODY_LIMIT = 16 * _KILOBYTE
-ASKED_A_MINUTE: Mapping[str, int] = {"forms": 20, "u": 60, "preferences": 60, "confirm": 60, "d": 60, "t": 240}
+ASKED_A_MINUTE: Mapping[str, int] = {"forms": 20, "u": 60, "preferences": 60, "confirm": 60, "d": 60, "t": 240, "h": 60}
 """Requests a minute that leave an entry, from one address; others are not counted."""
 NOTED_WHEN_SEEN = frozenset({"d"})
 """Routes where a GET leaves an entry, too."""
-ROUTES = frozenset({*BODY_LIMITS, *ASKED_A_MINUTE, "t.js", "healthz", "metrics", "intake.css"})
+ROUTES = frozenset({*BODY_LIMITS, *ASKED_A_MINUTE, "handoffs", "t.js", "healthz", "metrics", "intake.css"})
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",

@@ -21,7 +21,7 @@ from intake.inbox import Entry
 logger = logging.getLogger("nurture.intake")
 EVENT = "nurture.inbox.arrived"
 RESOURCE = "nurture.inbox"
-AT_ONCE = frozenset({"form", "confirm", "download", "opt_out", "preferences"})
+AT_ONCE = frozenset({"form", "confirm", "download", "opt_out", "preferences", "follow_up"})
 """Kinds of entries whose answer is to leave within seconds."""
 QUIET_SECONDS = 5.0
 """After an event the next waits so long; whatever comes in meanwhile rides in it."""

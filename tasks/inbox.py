@@ -27,6 +27,7 @@ from tasks.clients.sources.staging import load_plan
 from tasks.clients.sources.targets import Into
 from tasks.confirmations import Rows, confirmed_rows
 from warehouse.connection import open_ledger, open_warehouse
+from warehouse.follow_ups import stands_of
 from warehouse.load import load_rows, move_watermark, read_watermark
 from warehouse.load_schema import LoadCounts
 
@@ -126,7 +127,8 @@ def _load(settings: Settings, fields: tuple[Field, ...], entries: Sequence[_Entr
     addresses = _addresses(settings, corrections)
     confirmations = [(one.entry_id, orjson.loads(one.body)["events"][0]) for one in entries if one.kind == "confirm"]
     following = confirmed_rows(settings, confirmations)
-    batches = [one for one in _batches(entries, fields, addresses, following) if one[1].row_count]
+    followed = _followed_leads(settings, entries)
+    batches = [one for one in _batches(entries, fields, addresses, following, followed) if one[1].row_count]
     counts = LoadCounts()
     with open_warehouse(settings) as connection:
         if int(read_watermark(connection, NAME) or 0) >= entries[-1].entry_id:
@@ -148,11 +150,21 @@ def _addresses(settings: Settings, send_ids: Sequence[str]) -> dict[str, str]:
         return dict(found.fetchall())
 
 
+def _followed_leads(settings: Settings, entries: Sequence[_Entry]) -> Mapping[str, Mapping[str, str | None]]:
+    """What the leads are known by whose handoffs sales followed up, by handoff id."""
+    told = [row for entry in entries if entry.kind == "follow_up" for row in orjson.loads(entry.body)["events"]]
+    if not told or not settings.ledger.exists():
+        return {}
+    with open_ledger(settings, with_warehouse=True) as ledger:
+        return stands_of(ledger, [row["properties.handoff_id"] for row in told])
+
+
 def _batches(
     entries: Sequence[_Entry],
     fields: tuple[Field, ...],
     addresses: Mapping[str, str],
     following: Mapping[Into, Rows],
+    followed: Mapping[str, Mapping[str, str | None]],
 ) -> Iterator[tuple[Source, RawBatch]]:
     """Yield what entries tell, by what it is: SendGrid's events, and rows in the words of our facts."""
     told = [(entry.entry_id, orjson.loads(entry.body)) for entry in entries if entry.kind == "sendgrid"]
@@ -166,6 +178,12 @@ def _batches(
             for row in body.get("leads", ()):
                 if (send_id := row.pop("send_id", None)) is not None:
                     row["email"] = addresses.get(send_id)
+            if entry.kind == "follow_up":
+                (event,) = body["events"]
+                stand = followed.get(event["properties.handoff_id"])
+                if stand is None:
+                    continue  # the lead was erased meanwhile
+                event |= {"email": stand["email"]} if stand["email"] else {"external_id": stand["external_id"]}
             for into in _INTO:
                 rows[into] += [(entry.entry_id, row) for row in body.get(into, ())]
     for into in _INTO:

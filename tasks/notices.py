@@ -48,7 +48,7 @@ def send_notices(settings: Settings, rules: RuleSet, as_of: datetime) -> int:
         with open_ledger(settings, with_warehouse=True) as ledger:
             rows: list[Row] = [*notices.planned_notices(ledger), *notices.planned_digests(ledger)]
             is_digest = any(row["kind"] == "digest" for row in rows)
-            open_now = follow_ups.open_handoffs(ledger) if is_digest else []
+            open_now = follow_ups.open_handoffs(ledger, as_of) if is_digest else []
         return _Teller(settings, rules, as_of, client, open_now).tell(rows)
 
 

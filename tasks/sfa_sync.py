@@ -138,7 +138,7 @@ class _Sync:
     def _note_handoffs(self, rows: Sequence[SfaHandoff]) -> None:
         """What sales did becomes facts, unless it is what stands here already."""
         with open_ledger(self._settings, with_warehouse=True) as ledger:
-            stands = sfa_sync.stands_of(ledger, [row.handoff_id for row in rows])
+            stands = follow_ups.stands_of(ledger, [row.handoff_id for row in rows])
         events = []
         for row in rows:
             stand = stands.get(row.handoff_id)
@@ -159,7 +159,7 @@ class _Sync:
                     "event_type": follow_ups.EVENT,
                     "occurred_at": row.changed_at.isoformat(),
                     "email": stand["email"],
-                    "external_id": None if stand["email"] else f"handoff:{row.handoff_id}",
+                    "external_id": None if stand["email"] else stand["external_id"],
                     "properties.handoff_id": row.handoff_id,
                     "properties.source": "sfa",
                     "properties.status": row.status,

@@ -21,7 +21,7 @@ from prefect.context import FlowRunContext, TaskRunContext
 
 from rules.loader import load_rules
 from settings import load_settings
-from tasks import evidence, handoff, notices, pull, send, sfa_sync
+from tasks import cards, evidence, handoff, notices, pull, send, sfa_sync
 from tasks.summary import cell, read_figures, to_markdown
 from warehouse.connection import check_instant, open_warehouse
 from warehouse.publish import publish
@@ -111,6 +111,13 @@ def plan_digests(home: Path | None, as_of: datetime) -> int:
     """Plan the morning's lists of open handoffs. Returns how many."""
     settings = load_settings(home)
     return notices.plan_digests(settings, load_rules(settings.rules), as_of)
+
+
+@step(name="show handoffs", retries=1, retry_delay_seconds=5)
+def show_handoffs(home: Path | None, as_of: datetime) -> int:
+    """Bring the pages of open handoffs up to date. Returns how many are open."""
+    settings = load_settings(home)
+    return cards.show_handoffs(settings, load_rules(settings.rules), as_of)
 
 
 @step(name="notify sales")

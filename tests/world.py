@@ -13,6 +13,7 @@ import duckdb
 from rules.models import RuleSet
 from sandbox.sendgrid import Clock, StandIn
 from settings import Settings
+from tasks.cards import show_handoffs
 from tasks.handoff import plan_handoffs
 from tasks.notices import send_notices
 from tasks.send import deliver_sends, plan_sends
@@ -60,6 +61,7 @@ class World:
         self.recompute(rules, as_of)
         plan_handoffs(self.settings, rules, as_of)
         sync_sfa(self.settings, rules, as_of)
+        show_handoffs(self.settings, rules, as_of)
         send_notices(self.settings, rules, as_of)
 
     def clock(self, now: datetime) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -38,6 +39,32 @@ def apply_follow_ups(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> 
     return int(count)
 
 
+def stands_of(connection: duckdb.DuckDBPyConnection, handoff_ids: Sequence[str]) -> dict[str, Row]:
+    """Where these handoffs stand here, with what their lead is known by; none of a lead that was erased."""
+    cursor = connection.execute(
+        """
+        select
+            handoffs.handoff_id,
+            handoffs.status,
+            handoffs.owner,
+            handoffs.first_contact_at,
+            handoffs.outcome,
+            handoffs.reject_reason,
+            handoffs.status_changed_at,
+            min(identities.value) filter (identities.kind = 'email') as email,
+            min(identities.value) filter (identities.kind = 'external_id') as external_id,
+        from handoffs
+        inner join warehouse.lead_aliases as aliases on handoffs.lead_id = aliases.alias_lead_id
+        inner join warehouse.lead_identities as identities on aliases.lead_id = identities.lead_id
+        where handoffs.handoff_id in (select unnest(?))
+        group by all
+        """,
+        [list(handoff_ids)],
+    )
+    names = [column[0] for column in cursor.description or ()]
+    return {row[0]: dict(zip(names, row, strict=True)) for row in cursor.fetchall()}
+
+
 def handoffs_to_write(connection: duckdb.DuckDBPyConnection) -> list[Row]:
     """Handoffs the SFA does not know as they are, with what a sales rep needs to know of the lead."""
     return with_briefs(
@@ -46,12 +73,17 @@ def handoffs_to_write(connection: duckdb.DuckDBPyConnection) -> list[Row]:
     )
 
 
-def open_handoffs(connection: duckdb.DuckDBPyConnection) -> list[Row]:
-    """Handoffs whose end is not known yet, the earliest limit first, with what a sales rep needs to know."""
+def open_handoffs(
+    connection: duckdb.DuckDBPyConnection, as_of: datetime, with_ended: timedelta = timedelta(0)
+) -> list[Row]:
+    """Handoffs whose end is not known yet, and those that ended so lately, with what a sales rep needs to know."""
     return with_briefs(
         connection,
-        "select handoff_id as id, * from handoffs where status not in ('won', 'lost', 'returned')"
+        "select handoff_id as id, * from handoffs"
+        " where status not in ('won', 'lost', 'returned') or status_changed_at > $since"
         " order by due_at, handoff_id",
+        {"since": as_of - with_ended},
+        with_answers=False,
     )
 
 

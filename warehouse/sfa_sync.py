@@ -38,6 +38,7 @@ _TOLD = pa.schema(
     }
 )
 _WRITTEN = pa.schema({"lead_id": pa.string(), "sfa_id": pa.string(), "verdict": pa.string(), "message": pa.string()})
+NOTHING = duckdb.Value({}, "map(varchar, varchar)")  # type: ignore[arg-type]
 Row = dict[str, Any]
 
 
@@ -63,7 +64,7 @@ def note_leads(connection: duckdb.DuckDBPyConnection, told: Sequence[Row]) -> No
         for row in {row["sfa_id"]: row for row in told}.values()
     ]
     _register(connection, "told_leads", rows, _TOLD)
-    connection.execute(query("note_sfa_leads"))
+    connection.execute(query("note_sfa_leads"), {"nothing": NOTHING})
     connection.unregister("told_leads")
 
 
@@ -138,6 +139,7 @@ def plan_round(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
             "segment": rules.sfa.segment,
             "recomputed_at": recomputed_at(connection, rules, as_of),
             "most": MOST_LEADS,
+            "nothing": NOTHING,
         },
     )
     ((leads,),) = connection.execute("select count(*) from sfa_candidates").fetchall()
@@ -381,30 +383,6 @@ def addresses_of(connection: duckdb.DuckDBPyConnection, sfa_ids: Sequence[str]) 
         [list(sfa_ids)],
     )
     return dict(found.fetchall())
-
-
-def stands_of(connection: duckdb.DuckDBPyConnection, handoff_ids: Sequence[str]) -> dict[str, Row]:
-    """Where these handoffs stand here, with their lead's address."""
-    cursor = connection.execute(
-        """
-        select
-            handoffs.handoff_id,
-            handoffs.status,
-            handoffs.owner,
-            handoffs.first_contact_at,
-            handoffs.outcome,
-            handoffs.reject_reason,
-            handoffs.status_changed_at,
-            leads.email,
-        from handoffs
-        left join warehouse.lead_aliases as aliases on handoffs.lead_id = aliases.alias_lead_id
-        left join warehouse.leads as leads on coalesce(aliases.lead_id, handoffs.lead_id) = leads.lead_id
-        where handoffs.handoff_id in (select unnest(?))
-        """,
-        [list(handoff_ids)],
-    )
-    names = [column[0] for column in cursor.description or ()]
-    return {row[0]: dict(zip(names, row, strict=True)) for row in cursor.fetchall()}
 
 
 def _register(connection: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Row], schema: pa.Schema) -> None:

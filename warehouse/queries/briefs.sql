@@ -100,6 +100,7 @@ answers as (
         on
             current_selected.caused_at = events.occurred_at
             and current_selected.cause_event_id = events.event_id::varchar
+    where $with_answers
     group by current_selected.id
 )
 

@@ -1,6 +1,6 @@
 -- One row per lead and event that calls for sales and that nothing was decided on yet: an action the rules name, the
--- entry into a segment the rules name, the event with which the score reached the hot tier, or the one with which a lead
--- that sales gave back has earned points enough again.
+-- entry into a segment the rules name, the event with which the score reached the hot tier, or the instant at which a
+-- lead that sales gave back has earned points enough again.
 -- key: lead_id, cause_event_id, kind
 -- from: lead_behaviours, rule_sales_actions, lead_tier_changes, lead_stage_changes, segment_members, lead_aliases,
 --       leads, lead_score_changes, rule_tiers, handoffs, handoff_decisions, notices
@@ -111,7 +111,9 @@ causes as (
         4 as precedence,
     from earned
     inner join warehouse.rule_tiers
-        on rule_tiers.tier = $hot_tier and (rule_tiers.minimum_score is null or earned.score >= rule_tiers.minimum_score)
+        on
+            rule_tiers.tier = $hot_tier
+            and (rule_tiers.minimum_score is null or earned.score >= rule_tiers.minimum_score)
     where earned.points >= $again_after_points
     group by earned.lead_id, earned.handoff_id
     union all

@@ -8,7 +8,7 @@ select
     owner,
     modified_at,
     theirs,
-    map {}::map(varchar, varchar) as agreed,
+    $nothing as agreed,
     state,
     merged_into as state_reason,
     true as is_new_there,

@@ -1,8 +1,8 @@
 -- One row per message to sales that is due and was not planned yet.
 -- key: notice_id
 -- from: handoffs, handoff_owners, notice_channels, causes, lead_aliases, notices
--- Every handoff gives one notice; so does an event the rules ask to be told of. Where one event does both, the handoff's
--- notice tells it and the other is noted as cancelled, so that no later run tells it after all.
+-- Every handoff gives one notice; so does an event the rules ask to be told of. Where one event does both, that of the
+-- handoff tells it and the other is noted as cancelled, so that no later run tells it after all.
 with handed_off as (
     select
         aliases.lead_id,

@@ -1,5 +1,5 @@
--- One row per cause that something speaks against, with the first that does: a segment the rules name, the holdout, or a
--- score that never cooled off since it handed the lead over.
+-- One row per cause that something speaks against, with the first that does: a segment the rules name, the holdout, or
+-- a score that never cooled off since it handed the lead over.
 -- key: lead_id, cause_event_id
 -- from: causes, refusals, segment_members, holdout, lead_aliases, handoffs, lead_score_changes
 with in_segments as (

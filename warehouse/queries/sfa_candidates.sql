@@ -55,10 +55,11 @@ select
     ours.lead_id,
     ours.email,
     ours.ours_hash,
-    case when records.state != 'refused' or not starts_with(records.sfa_id, 'refused:') then records.sfa_id end as sfa_id,
+    -- of what was refused before it was there, only that is noted
+    case when not starts_with(records.sfa_id, 'refused:') then records.sfa_id end as sfa_id,
     records.modified_at,
-    coalesce(records.theirs, map {}::map(varchar, varchar)) as theirs,
-    coalesce(records.agreed, map {}::map(varchar, varchar)) as agreed,
+    coalesce(records.theirs, $nothing) as theirs,
+    coalesce(records.agreed, $nothing) as agreed,
     case when records.owner is null then owners.sfa_user end as owner,
 from ours
 left join records on ours.lead_id = records.current_lead_id

@@ -7,8 +7,9 @@
 with reasons as (
     select
         lead_id,
-        array_to_string(list(label || '(' || printf('%+d', points) || ')' order by occurred_at desc, event_id)[1:3], '、')
-            as top_reasons,
+        array_to_string(
+            list(label || '(' || printf('%+d', points) || ')' order by occurred_at desc, event_id)[1:3], '、'
+        ) as top_reasons,
     from (
         select
             points.lead_id,
@@ -59,10 +60,10 @@ sides as (
 differing as (
     select
         sides.*,
-        sides.ours is distinct from sides.agreed as is_ours_changed,
-        sides.theirs is distinct from sides.agreed as is_theirs_changed,
+        coalesce(sides.ours, '') != coalesce(sides.agreed, '') as is_ours_changed,
+        coalesce(sides.theirs, '') != coalesce(sides.agreed, '') as is_theirs_changed,
     from sides
-    where case rule when 'ours' then sides.ours is distinct from sides.agreed else sides.ours is distinct from sides.theirs end
+    where coalesce(sides.ours, '') != coalesce(case sides.rule when 'ours' then sides.agreed else sides.theirs end, '')
 ),
 
 dated as (

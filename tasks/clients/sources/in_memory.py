@@ -27,7 +27,10 @@ def in_memory_source(
     file_format: FileFormat | None = None,
     fields: tuple[Field, ...] = (),
 ) -> Source:
-    """A source whose rows are at hand. ``columns`` are by target; stamps without an offset are UTC."""
+    """A source whose rows are at hand.
+
+    ``columns`` are by target; stamps without an offset are UTC; an external id is told whole, with its space of ids.
+    """
     return Source(
         name=name,
         kind="file",
@@ -46,7 +49,7 @@ def in_memory_source(
         timezone="UTC",
         date_format=date_format,
         lookback=None,
-        id_space=name,
+        id_space="",
         columns=dict(columns),
         constants={},
         values={},

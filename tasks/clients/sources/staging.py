@@ -49,7 +49,7 @@ def _target_column(source: Source, target: str, column: str | None) -> TargetCol
         meanings=source.values.get(target, {}),
         is_normalised=is_typed or (attribute is None and target in _NORMALISED),
         is_lowered=attribute is None and target in _LOWER,
-        id_space=source.id_space if target == "external_id" and attribute is None else None,
+        id_space=(source.id_space or None) if target == "external_id" and attribute is None else None,
     )
 
 

@@ -7,7 +7,8 @@ alter table handoffs add column status_changed_at timestamptz;
 alter table handoffs add column reassigned_at timestamptz;
 update handoffs set status_changed_at = handed_off_at;
 comment on column handoffs.route is 'The rule of routes that found the owner; NULL where none did.';
-comment on column handoffs.turn is 'Where it stands in its owner''s share: of two owners the one with the lower is next.';
+comment on column handoffs.turn is
+'Where it stands in its owner''s share: of two owners the one with the lower is next.';
 comment on column handoffs.assigned_because is 'same_owner, route, turn, cover or over_capacity.';
 comment on column handoffs.remind_at is 'When the owner is reminded; NULL: never.';
 comment on column handoffs.status_changed_at is 'Since when the follow-up stands so.';
@@ -26,7 +27,8 @@ create table handoff_changes (
     outcome varchar,
     reject_reason varchar
 );
-comment on table handoff_changes is 'One thing that happened to a handoff after it was made: what sales did, or a new owner.';
+comment on table handoff_changes is
+'One thing that happened to a handoff after it was made: what sales did, or a new owner.';
 comment on column handoff_changes.change_id is 'The event that told of it, or what the engine named it.';
 comment on column handoff_changes.noted_at is 'The as_of of the run that noted it.';
 
@@ -58,7 +60,8 @@ from notices;
 drop table notices;
 alter table notices_to_all rename to notices;
 comment on table notices is 'One message to sales about one lead and cause, or about a day; sent once.';
-comment on column notices.notice_id is 'Made of what the message is about and whom it goes to, so that there is one of each.';
+comment on column notices.notice_id is
+'Made of what the message is about and whom it goes to, so that there is one of each.';
 comment on column notices.recipient is 'The owner, manager or channel of the rules that it goes to.';
 comment on column notices.on_date is 'Of a digest: the local date it is about.';
 
@@ -77,14 +80,18 @@ create table sfa_leads (
     ours_hash ubigint,
     is_new_there boolean not null
 );
-comment on table sfa_leads is 'One person as the SFA has it: what it held when it was last read, and what both sides last agreed on.';
+comment on table sfa_leads is
+'One person as the SFA has it: what it held when it was last read, and what both sides last agreed on.';
 comment on column sfa_leads.lead_id is 'Our lead; NULL where the record bears no id of ours.';
 comment on column sfa_leads.owner is 'The SFA''s own id of the user who owns it.';
 comment on column sfa_leads.theirs is 'By field: what stands there.';
-comment on column sfa_leads.agreed is 'By field: what stood on both sides when they were last the same. A change is measured from it.';
-comment on column sfa_leads.corrected_at is 'When a value of theirs was last taken over: until it has been recomputed, ours is the old one.';
+comment on column sfa_leads.agreed is
+'By field: what stood on both sides when they were last the same; changes are measured from it.';
+comment on column sfa_leads.corrected_at is
+'When a value of theirs was last taken over: until it has been recomputed, ours is the old one.';
 
-comment on column sfa_leads.ours_hash is 'What we had when both sides were last compared; where it is the same, nothing is looked at.';
+comment on column sfa_leads.ours_hash is
+'What we had when both sides were last compared; where it is the same, nothing is looked at.';
 comment on column sfa_leads.is_new_there is 'Whether the SFA told of something that was not compared yet.';
 
 create table sfa_outbox (
@@ -127,8 +134,10 @@ create table sfa_conflicts (
     winner varchar not null check (winner in ('ma', 'sfa')),
     found_at timestamptz not null
 );
-comment on table sfa_conflicts is 'One field that both sides changed between two runs: both values, and which of them stands.';
-comment on column sfa_conflicts.rule is 'ma, sfa or newer: what the rules say of the field; ours for what only the engine writes.';
+comment on table sfa_conflicts is
+'One field that both sides changed between two runs: both values, and which of them stands.';
+comment on column sfa_conflicts.rule is
+'ma, sfa or newer: what the rules say of the field; ours for what only the engine writes.';
 
 create table sfa_marks (
     kind varchar primary key,
