@@ -94,12 +94,11 @@ class SmallCompany:
         title: str = "製造部長",
         industry: str = "製造業",
         basis: str = "opt_in_form",
+        full_name: str = "",
     ) -> str:
         """A row of the CRM; returns the address."""
-        mail = f"{name}@example.com"
-        self._append(
-            "contacts", [(name, mail, f"山田{name}", f"株式会社{name}", title, industry, basis, when.isoformat())]
-        )
+        mail, person = f"{name}@example.com", full_name or f"山田{name}"
+        self._append("contacts", [(name, mail, person, f"株式会社{name}", title, industry, basis, when.isoformat())])
         return mail
 
     def event(self, event_type: str, mail: str, when: datetime, *, path: str = "", asset: str = "") -> str:

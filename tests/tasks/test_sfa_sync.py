@@ -269,7 +269,9 @@ def test_deals_come_back_and_open_deals_are_known(world: World) -> None:
     told(world, START, name="山田")
     sync(world, at(1))
     ((lead_id,),) = sfa(world, "select lead_id from leads")
-    insert = "insert into deals (deal_id, lead_id, name, owner, status, amount, updated_at) values (?, ?, ?, ?, ?, ?, ?)"
+    insert = (
+        "insert into deals (deal_id, lead_id, name, owner, status, amount, updated_at) values (?, ?, ?, ?, ?, ?, ?)"
+    )
     sfa(world, insert, "D1", lead_id, "山田様", "sato", "open", 1200000, at(1.2).isoformat())
     sfa(world, insert, "D2", lead_id, "だめ", "sato", "maybe", 1, at(1.2).isoformat())
     with pytest.raises(RunError, match="deals row D2 has status 'maybe'; allowed: open, won, lost"):
