@@ -24,7 +24,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from sandbox.hubspot_account import STAMPS, Account, Record, Refused, iso
+from sandbox.hubspot_account import Account
+from sandbox.hubspot_api import Desk
+from sandbox.hubspot_rules import Refused
 
 TOKEN = "pat-na1-stand-in"  # noqa: S105 - opens nothing but the stand-in
 """The access token that is taken, until it is expired."""
@@ -58,17 +60,19 @@ class HubSpotStandIn:
     """
 
     def __init__(self, search_limit: int = 10_000, search_page: int = 200, list_page: int = 100) -> None:
-        self._limits = (search_limit, search_page, list_page)
+        self.desk = Desk(search_limit, search_page, list_page)
         self.reset()
         routes = [
-            Route("/crm/v3/objects/{kind}", self._answering(self._list), methods=["GET"]),
-            Route("/crm/v3/objects/{kind}/search", self._answering(self._search), methods=["POST"]),
-            Route("/crm/v3/objects/{kind}/batch/read", self._answering(self._read), methods=["POST"]),
-            Route("/crm/v3/objects/{kind}/batch/update", self._answering(self._write), methods=["POST"]),
-            Route("/crm/v3/objects/{kind}/batch/upsert", self._answering(self._write), methods=["POST"]),
-            Route("/crm/v4/associations/{kind}/{to}/batch/read", self._answering(self._tied), methods=["POST"]),
+            Route("/crm/v3/objects/{kind}", self._answering(self.desk.list), methods=["GET"]),
+            Route("/crm/v3/objects/{kind}/search", self._answering(self.desk.search), methods=["POST"]),
+            Route("/crm/v3/objects/{kind}/batch/read", self._answering(self.desk.read), methods=["POST"]),
+            Route("/crm/v3/objects/{kind}/batch/update", self._answering(self.desk.write), methods=["POST"]),
+            Route("/crm/v3/objects/{kind}/batch/upsert", self._answering(self.desk.write), methods=["POST"]),
+            Route("/crm/v4/associations/{kind}/{to}/batch/read", self._answering(self.desk.tied), methods=["POST"]),
             Route(
-                "/crm/v4/associations/{kind}/{to}/batch/associate/default", self._answering(self._tie), methods=["POST"]
+                "/crm/v4/associations/{kind}/{to}/batch/associate/default",
+                self._answering(self.desk.tie),
+                methods=["POST"],
             ),
         ]
         config = uvicorn.Config(
@@ -104,15 +108,30 @@ class HubSpotStandIn:
 
     def reset(self) -> None:
         """Begins with an empty account and no faults."""
-        self.account = Account()
+        self.desk.reset()
         self.requests: list[tuple[str, Any]] = []
         """Address and body of every request so far."""
-        self.refused: set[str] = set()
-        """Ids, or values of a unique property, of records that are refused beside others that are taken."""
-        self.unmarked = False
-        """Whether answers to batches leave out the marks of their inputs, as HubSpot may."""
         self._faults: deque[Fault] = deque()
         self._token = TOKEN
+
+    @property
+    def account(self) -> Account:
+        """The records, and what sales does to them."""
+        return self.desk.account
+
+    def refuse(self, *keys: str) -> None:
+        """Refuses records by id, or by the value of a unique property, beside others that are taken; none ends it."""
+        self.desk.refused = set(keys)
+
+    def answer_writes(self, is_unmarked: bool = False, checks_by_record: bool = False) -> None:
+        """Answers batches in another of the ways that HubSpot may.
+
+        Args:
+            is_unmarked: Leave out the marks of their inputs.
+            checks_by_record: Tell invalid values beside the records that are taken.
+        """
+        self.desk.is_unmarked = is_unmarked
+        self.desk.checks_by_record = checks_by_record
 
     def rate_limit(self, times: int, policy: str = "TEN_SECONDLY_ROLLING", retry_after: str | None = None) -> None:
         """Answers the next requests with 429."""
@@ -178,139 +197,3 @@ class HubSpotStandIn:
             return JSONResponse(found, status)
 
         return answer
-
-    def _list(self, kind: str, _: str, request: Request, __: Any) -> tuple[int, dict[str, Any]]:
-        query = request.query_params
-        size = min(int(query.get("limit", 10)), self._limits[2])
-        is_archived = query.get("archived", "").lower() == "true"
-        rows = sorted(
-            (record for record in self.account.records[kind].values() if (record.archived is not None) == is_archived),
-            key=lambda record: int(record.id),
-        )
-        rest = [record for record in rows if int(record.id) > int(query.get("after", 0))]
-        found: dict[str, Any] = {"results": [_shown(kind, row, query.getlist("properties")) for row in rest[:size]]}
-        if len(rest) > size:
-            found["paging"] = {"next": {"after": rest[size - 1].id}}
-        return 200, found
-
-    def _search(self, kind: str, _: str, __: Request, body: Any) -> tuple[int, dict[str, Any]]:
-        offset, size = int(body.get("after", 0)), int(body.get("limit", 10))
-        if size > self._limits[1]:
-            raise Refused(400, f"limit must not exceed {self._limits[1]}")
-        if offset + size > self._limits[0]:
-            raise Refused(400, f"Paging through more than {self._limits[0]} results is not supported")
-        if len(body.get("sorts", [])) > 1:
-            raise Refused(400, "Only one sort is supported")
-        [group] = body["filterGroups"]
-        rows = [row for row in self.account.alive(kind) if all(_fulfils(kind, row, test) for test in group["filters"])]
-        for sort in body.get("sorts", []):
-            rows.sort(key=lambda row: int(_value(kind, row, sort["propertyName"]) or 0))
-        found: dict[str, Any] = {
-            "total": len(rows),
-            "results": [_shown(kind, row, body["properties"]) for row in rows[offset : offset + size]],
-        }
-        if len(rows) > offset + size:
-            found["paging"] = {"next": {"after": str(offset + size)}}
-        return 200, found
-
-    def _read(self, kind: str, _: str, __: Request, body: Any) -> tuple[int, dict[str, Any]]:
-        ids = [item["id"] for item in _batch(body)]
-        rows = {id_: self.account.find(kind, id_, body.get("idProperty")) for id_ in ids}
-        found = {row.id: row for row in rows.values() if row is not None}
-        answer: dict[str, Any] = {"results": [_shown(kind, row, body["properties"]) for row in found.values()]}
-        gone = [id_ for id_, row in rows.items() if row is None]
-        return _told(answer, [_not_found(gone)] if gone else [])
-
-    def _write(self, kind: str, _: str, __: Request, body: Any) -> tuple[int, dict[str, Any]]:
-        inputs = _batch(body)
-        self.account.check(kind, inputs)
-        results, errors = [], []
-        for item in inputs:
-            mark = item.get("objectWriteTraceId")
-            if item["id"] in self.refused:
-                message = f"{item['properties'].get('email', 'this record')} is refused by a rule of the account"
-                context = {} if self.unmarked else {"objectWriteTraceId": [mark]}
-                errors.append(
-                    {"status": "error", "category": "VALIDATION_ERROR", "message": message, "context": context}
-                )
-            elif (written := self.account.write(kind, item)) is None:
-                errors.append(_not_found([item["id"]]))
-            else:
-                shown = _shown(kind, written[0], item["properties"]) | {"new": written[1]}
-                results.append(shown if self.unmarked else shown | {"objectWriteTraceId": mark})
-        return _told({"results": results}, errors)
-
-    def _tied(self, kind: str, to: str, __: Request, body: Any) -> tuple[int, dict[str, Any]]:
-        results, missing = [], []
-        for item in _batch(body):
-            if others := self.account.tied(kind, item["id"], to):
-                ties = [{"toObjectId": int(other), "associationTypes": []} for other in others]
-                results.append({"from": {"id": item["id"]}, "to": ties})
-            else:
-                missing.append(item["id"])
-        return _told({"results": results}, [_not_found(missing)] if missing else [])
-
-    def _tie(self, kind: str, to: str, __: Request, body: Any) -> tuple[int, dict[str, Any]]:
-        pairs = [(item["from"]["id"], item["to"]["id"]) for item in _batch(body)]
-        for one, other in pairs:
-            if {one, other} & self.refused:
-                raise Refused(400, f"{other} cannot be associated with {one}")
-        for one, other in pairs:
-            self.account.tie(kind, one, to, other)
-        return 200, {
-            "status": "COMPLETE",
-            "results": [{"from": {"id": one}, "to": {"id": other}} for one, other in pairs],
-        }
-
-
-def _batch(body: Any) -> list[dict[str, Any]]:
-    inputs: list[dict[str, Any]] = body["inputs"]
-    if not 0 < len(inputs) <= 100:
-        raise Refused(400, f"{len(inputs)} inputs; from 1 to 100 are taken")
-    return inputs
-
-
-def _told(answer: dict[str, Any], errors: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
-    if not errors:
-        return 200, {"status": "COMPLETE"} | answer
-    return 207, {"status": "COMPLETE", "numErrors": len(errors), "errors": errors} | answer
-
-
-def _not_found(ids: list[str]) -> dict[str, Any]:
-    message = "Could not get some objects, they may be deleted or not exist. Check that ids are valid."
-    return {"status": "error", "category": "OBJECT_NOT_FOUND", "message": message, "context": {"ids": ids}}
-
-
-def _value(kind: str, record: Record, name: str) -> str | None:
-    """A property as a search compares it: stamps in milliseconds."""
-    if name == STAMPS[kind]:
-        return str(record.modified)
-    return record.id if name == "hs_object_id" else record.properties.get(name) or None
-
-
-def _fulfils(kind: str, record: Record, test: Mapping[str, Any]) -> bool:
-    value = _value(kind, record, test["propertyName"])
-    match test["operator"]:
-        case "HAS_PROPERTY":
-            return value is not None
-        case "EQ":
-            return value == str(test["value"])
-        case "GT":
-            return value is not None and int(value) > int(test["value"])
-        case "GTE":
-            return value is not None and int(value) >= int(test["value"])
-    raise Refused(400, f"operator {test['operator']} is not known")
-
-
-def _shown(kind: str, record: Record, names: Any) -> dict[str, Any]:
-    """A record as HubSpot answers it: what was asked for, and what always comes along."""
-    own = {"hs_object_id": record.id, "createdate": iso(record.created), STAMPS[kind]: iso(record.modified)}
-    asked = {name: record.properties.get(name) or None for name in names if name not in own}
-    shown = {
-        "id": record.id,
-        "properties": asked | own,
-        "createdAt": iso(record.created),
-        "updatedAt": iso(record.modified),
-        "archived": record.archived is not None,
-    }
-    return shown | ({} if record.archived is None else {"archivedAt": iso(record.archived)})

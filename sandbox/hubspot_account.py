@@ -6,59 +6,13 @@ which a batch is refused as a whole or by record, merges that make a third recor
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-STAMPS = {"contacts": "lastmodifieddate", "tasks": "hs_lastmodifieddate", "deals": "hs_lastmodifieddate"}
-UNIQUE = {"contacts": {"nurture_lead_id", "email"}, "tasks": {"nurture_handoff_id"}, "deals": set()}
-PROPERTIES = {
-    "contacts": {
-        "email",
-        "firstname",
-        "lastname",
-        "company",
-        "jobtitle",
-        "phone",
-        "industry",
-        "state",
-        "annualrevenue",
-        "hubspot_owner_id",
-        "nurture_lead_id",
-        "nurture_employees",
-        "nurture_topics",
-        "nurture_score",
-        "nurture_tier",
-        "nurture_stage",
-        "nurture_last_action_at",
-        "nurture_top_reasons",
-        "nurture_merged_into",
-        "hs_additional_emails",
-        "hs_merged_object_ids",
-    },
-    "tasks": {
-        "hs_task_subject",
-        "hs_task_body",
-        "hs_timestamp",
-        "hs_task_status",
-        "hs_task_completion_date",
-        "hubspot_owner_id",
-        "nurture_handoff_id",
-        "nurture_status",
-        "nurture_first_contact_at",
-        "nurture_outcome",
-        "nurture_reject_reason",
-        "nurture_due_at",
-        "nurture_caused_at",
-    },
-    "deals": {"dealname", "amount", "dealstage", "hs_is_closed", "hs_is_closed_won", "hubspot_owner_id"},
-}
-_DATES = {"hs_timestamp", "nurture_due_at", "nurture_caused_at", "nurture_first_contact_at", "nurture_last_action_at"}
-_NUMBERS = {"nurture_score", "nurture_employees", "amount"}
+from sandbox.hubspot_rules import PROPERTIES, STAMPS, UNIQUE, Refused, check_value, iso, normal
 
 
 @dataclass
@@ -70,15 +24,6 @@ class Record:
     modified: int
     properties: dict[str, str] = field(default_factory=dict)
     archived: int | None = None
-
-
-class Refused(Exception):  # noqa: N818 - an answer, not a failure
-    """A request that is refused as a whole."""
-
-    def __init__(self, status: int, message: str, category: str = "VALIDATION_ERROR", **more: Any) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {"status": "error", "message": message, "category": category, "correlationId": "c", **more}
 
 
 class Account:
@@ -209,7 +154,7 @@ class Account:
             seen.add(item["id"])
             own = self.find(kind, item["id"], item.get("idProperty"))
             for name, value in item["properties"].items():
-                self._check_value(kind, name, value)
+                check_value(name, value, self.properties[kind], self.owners)
                 if name in self.unique[kind] and value:
                     other = self.find(kind, value, name)
                     if other is not None and (own is None or own.id != other.id):
@@ -218,7 +163,7 @@ class Account:
     def write(self, kind: str, item: Mapping[str, Any]) -> tuple[Record, bool] | None:
         """Writes one input. Returns the record and whether it is new; None where there is none to update."""
         record = self.find(kind, item["id"], item.get("idProperty"))
-        values = {name: _normal(name, value) for name, value in item["properties"].items()}
+        values = {name: normal(name, value) for name, value in item["properties"].items()}
         if record is not None:
             self.change(kind, record.id, **values)
             return record, False
@@ -227,41 +172,8 @@ class Account:
         id_ = self.add(kind, **{item["idProperty"]: item["id"], **values})
         return self.records[kind][id_], True
 
-    def _check_value(self, kind: str, name: str, value: str) -> None:
-        def refuse(message: str, code: str) -> None:
-            inner = f'[{{"isValid":false,"message":"{message}","error":"{code}","name":"{name}"}}]'
-            raise Refused(400, f"Property values were not valid: {inner}")
-
-        if name not in self.properties[kind]:
-            refuse(f'Property \\"{name}\\" does not exist', "PROPERTY_DOESNT_EXIST")
-        if name == "email" and value and "@" not in value:
-            refuse(f"Email address {value} is invalid", "INVALID_EMAIL")
-        if name == "hubspot_owner_id" and value and value not in self.owners:
-            refuse(f"Owner {value} does not exist", "INVALID_OWNER_ID")
-        if name in _DATES and value:
-            try:
-                _normal(name, value)
-            except ValueError:
-                refuse(f"{value} was not a valid long.", "INVALID_LONG")
-        if name in _NUMBERS and value and not re.fullmatch(r"-?\d+(\.\d+)?", value):
-            refuse(f"{value} was not a valid number.", "INVALID_DOUBLE")
-
     def _now(self) -> int:
         if self.stamp is not None:
             return self.stamp
         self._last_stamp = max(self._last_stamp + 1, int(time.time() * 1000))
         return self._last_stamp
-
-
-def iso(stamp: int) -> str:
-    """Epoch milliseconds as HubSpot writes them."""
-    return datetime.fromtimestamp(stamp / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _normal(name: str, value: str) -> str:
-    """A value as HubSpot gives it back."""
-    if name not in _DATES or not value:
-        return value
-    if value.isdecimal():
-        return iso(int(value))
-    return iso(round(datetime.fromisoformat(value).timestamp() * 1000))

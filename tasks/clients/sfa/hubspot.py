@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 from tasks.clients.sfa import hubspot_records as records
 from tasks.clients.sfa.hubspot_calls import BATCH_SIZE, Calls, Row
-from tasks.clients.sfa.hubspot_records import HANDOFF_ID, LEAD_ID, LEAD_STAMP, STAMP, milliseconds
+from tasks.clients.sfa.hubspot_records import HANDOFF_ID, LEAD_ID, LEAD_STAMP, STAMP
+from tasks.clients.sfa.hubspot_stamps import milliseconds, readable, told_stamp
 from tasks.clients.sfa.hubspot_writes import Writes
 from tasks.clients.sfa.protocol import HandoffWrite, LeadWrite, Page, SfaDeal, SfaHandoff, SfaLead, Written
 
@@ -41,7 +42,7 @@ class HubSpot:
         """People changed at or after an instant, oldest change first, deleted and merged ones among them."""
         away = self._away(since)
         for page in self._changed("contacts", LEAD_STAMP, since, records.lead_names(self._fields)):
-            rows, faults = records.readable(page, lambda row: records.lead_of(row, self._fields))
+            rows, faults = readable(page, lambda row: records.lead_of(row, self._fields))
             by_id = {lead.sfa_id: lead for lead in rows}
             for row in page:
                 if row.id in by_id:
@@ -57,7 +58,7 @@ class HubSpot:
         """Handoffs of ours changed at or after an instant, by sales or by us: HubSpot keeps one stamp for both."""
         ours = [{"propertyName": HANDOFF_ID, "operator": "HAS_PROPERTY"}]
         for page in self._changed("tasks", STAMP, since, records.HANDOFF_NAMES, ours):
-            rows, faults = records.readable(page, records.handoff_of)
+            rows, faults = readable(page, records.handoff_of)
             yield Page(rows, faults)
 
     def deal_changes(self, since: datetime | None) -> Iterator[Page[SfaDeal]]:
@@ -65,22 +66,19 @@ class HubSpot:
         for page in self._changed("deals", STAMP, since, records.DEAL_NAMES):
             people = self._calls.associated("deals", "contacts", [row.id for row in page])
             of_people = [row for row in page if row.id in people]
-            rows, faults = records.readable(of_people, lambda row: records.deal_of(row, people[row.id]))  # noqa: B023
+            rows, faults = readable(of_people, lambda row: records.deal_of(row, people[row.id]))  # noqa: B023
             yield Page(rows, faults)
 
     def find_leads(self, emails: Sequence[str]) -> Mapping[str, str]:
         """The contact's id by address, of those that bear no id of ours yet."""
-        asked = {email.strip().lower(): email for email in emails}
-        names = (LEAD_ID, "email", "hs_additional_emails")
-        found: dict[str, str] = {}
-        for row in self._calls.read("contacts", list(asked), names, "email"):
-            # a contact is found by its other addresses too
-            addresses = [row.get("email") or "", *(row.get("hs_additional_emails") or "").split(";")]
+        asked = list(dict.fromkeys(email.strip().lower() for email in emails))
+        by_address: dict[str, str] = {}
+        for row in self._calls.read("contacts", asked, (LEAD_ID, "email", "hs_additional_emails"), "email"):
             if row.get(LEAD_ID) is None:
-                found |= {
-                    asked[one]: row.id for one in (address.strip().lower() for address in addresses) if one in asked
-                }
-        return found
+                # a contact is found by its other addresses too
+                addresses = [row.get("email") or "", *(row.get("hs_additional_emails") or "").split(";")]
+                by_address |= {address.strip().lower(): row.id for address in addresses}
+        return {email: by_address[key] for email in emails if (key := email.strip().lower()) in by_address}
 
     def write_leads(self, leads: Sequence[LeadWrite]) -> list[Written]:
         """Make or change contacts, at most ``page_size``; one answer each, in their order."""
@@ -149,7 +147,7 @@ class HubSpot:
 
 def _stamp_of(row: Row, kind: str, name: str) -> int:
     """A row's stamp as the search compares it; a search by a stamp finds none without it."""
-    return milliseconds(records.told_stamp(row, kind, name))
+    return milliseconds(told_stamp(row, kind, name))
 
 
 def _is_since(row: Row, since: datetime) -> bool:

@@ -1,7 +1,6 @@
-"""Requests to HubSpot's CRM: each with a time-out, tried again where that helps, and answered record by record.
+"""Requests to HubSpot's CRM: each with a time-out, waited for and tried again where that helps.
 
-All of them may be made twice: reads change nothing, and writes name each record by its id or by ours. A batch of which
-HubSpot refuses the whole for one record is halved until that record stands alone.
+All of them may be made twice: reads change nothing, and writes name each record by its id or by ours.
 """
 
 from __future__ import annotations
@@ -12,12 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
-from typing import Any
-from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from typing import Any, Literal
 
 from settings import LOOPBACK_HOSTS
-from tasks.clients.sfa.hubspot_errors import MAX_WAIT_SECONDS, RefusedError, decoded, reason, refusal, wait_seconds
+from tasks.clients.sfa.hubspot_address import address_of, proxy_of
+from tasks.clients.sfa.hubspot_errors import MAX_WAIT_SECONDS, RefusedError, decoded, refusal, wait_seconds
 from tasks.errors import RunError
 
 BATCH_SIZE = 100
@@ -49,15 +47,6 @@ class Row:
         )
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one input: the record's id, or why there is none."""
-
-    id: str | None = None
-    message: str | None = None
-    is_gone: bool = False
-
-
 class Calls:
     """The requests that the client is made of.
 
@@ -70,21 +59,16 @@ class Calls:
     """
 
     def __init__(self, url: str, timeout_seconds: float) -> None:
-        parts = urlsplit(url)
-        host, token = parts.hostname or "", unquote(parts.password or "")
-        if parts.scheme != "hubspot" or not host or not token or not token.isprintable():
-            raise RunError("NURTURE_SFA_URL must be hubspot://:TOKEN@api.hubapi.com, with a private app's access token")
+        host, port, token = address_of(url)
         self.is_local = host in LOOPBACK_HOSTS
         self._timeout = (timeout_seconds, timeout_seconds)
-        at = f"[{host}]" if ":" in host else host
-        base = f"{'http' if self.is_local else 'https'}://{at}{f':{parts.port}' if parts.port else ''}"
-        config: dict[str, Any] = {"access_token": token, "host": base}
-        if not self.is_local and not proxy_bypass(host):
-            config["proxy"] = getproxies().get("https")
+        base = f"{'http' if self.is_local else 'https'}://{f'[{host}]' if ':' in host else host}"
+        config: dict[str, Any] = {"access_token": token, "host": base if port is None else f"{base}:{port}"}
         try:
             library = import_module("hubspot")
             # neither tries again nor follows redirects: that is decided here
             config["retry"] = import_module("urllib3.util").Retry(total=False, redirect=False)
+            config |= proxy_of(host, import_module("urllib3.util").make_headers)
         except ModuleNotFoundError:
             raise RunError("HubSpot needs its library: pip install 'nurture[hubspot]'") from None
         self._network_error: type[Exception] = import_module("urllib3.exceptions").HTTPError
@@ -141,13 +125,24 @@ class Calls:
             if not after:
                 return
 
-    def update(self, kind: str, inputs: Sequence[Mapping[str, Any]]) -> list[Outcome]:
-        """Change records named by ``id``; one outcome each, in their order."""
-        return self._written(self._batch.update, kind, inputs)
+    def batch(
+        self, action: Literal["update", "upsert"], kind: str, inputs: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """Write records at once; HubSpot's answer.
 
-    def upsert(self, kind: str, inputs: Sequence[Mapping[str, Any]]) -> list[Outcome]:
-        """Make or change records named by the value ``id`` of ``idProperty``; one outcome each, in their order."""
-        return self._written(self._batch.upsert, kind, inputs)
+        Raises:
+            RefusedError: None of them is written.
+        """
+        return self._asked(getattr(self._batch, action), kind, {"inputs": list(inputs)})
+
+    def tie(self, kind: str, to_kind: str, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+        """Tie records to others; HubSpot's answer.
+
+        Raises:
+            RefusedError: None of them is tied.
+        """
+        query = {"inputs": [{"from": {"id": one}, "to": {"id": other}} for one, other in pairs]}
+        return self._asked(self._associations.create_default, kind, query, to_kind=to_kind)
 
     def associated(self, kind: str, to_kind: str, ids: Sequence[str]) -> dict[str, str]:
         """The first associated record of each that has one."""
@@ -164,38 +159,6 @@ class Calls:
                 str(row["from"]["id"]): str(row["to"][0]["toObjectId"]) for row in answer["results"] if row.get("to")
             }
         return found
-
-    def associate(self, kind: str, to_kind: str, pairs: Sequence[tuple[str, str]]) -> list[str | None]:
-        """Tie records to others; why not, or None, for each pair in their order."""
-        query = {"inputs": [{"from": {"id": one}, "to": {"id": other}} for one, other in pairs]}
-        if not pairs:
-            return []
-        try:
-            answer = self._asked(self._associations.create_default, kind, query, to_kind=to_kind)
-        except RefusedError as error:
-            if len(pairs) == 1:
-                return [str(error)]
-            return [why for pair in pairs for why in self.associate(kind, to_kind, [pair])]
-        tied = {(str(row["from"]["id"]), str(row["to"]["id"])) for row in answer.get("results", [])}
-        errors = answer.get("errors") or [{}]
-        return [None if pair in tied else reason(errors[0]) for pair in pairs]
-
-    def _written(self, call: Callable[..., Any], kind: str, inputs: Sequence[Mapping[str, Any]]) -> list[Outcome]:
-        if not inputs:
-            return []
-        marked = [{**item, "objectWriteTraceId": str(number)} for number, item in enumerate(inputs)]
-        try:
-            answer = self._asked(call, kind, {"inputs": marked})
-        except RefusedError as error:
-            if len(inputs) == 1:
-                return [Outcome(message=str(error), is_gone=error.status == 404)]
-            half = len(inputs) // 2
-            return self._written(call, kind, inputs[:half]) + self._written(call, kind, inputs[half:])
-        outcomes = _outcomes(answer, marked)
-        if len(inputs) == 1:
-            return [outcomes.get("0") or Outcome(message="HubSpot's answer tells nothing of this record")]
-        # whose fate the answer leaves open is written again alone, which is harmless
-        return [outcomes.get(str(number)) or self._written(call, kind, [item])[0] for number, item in enumerate(inputs)]
 
     def _asked(
         self, call: Callable[..., Any], kind: str, *query: Any, to_kind: str | None = None, **more: Any
@@ -226,23 +189,3 @@ class Calls:
                     name = "TLS" if isinstance(error, AttributeError) else type(error).__name__
                     raise RunError(f"HubSpot gives no answer after {_TRIES} tries ({name}): run again later") from None
             time.sleep(_PAUSE_SECONDS * failures)
-
-
-def _outcomes(answer: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]) -> dict[str, Outcome]:
-    """What an answer says of which input, by the mark that HubSpot repeats, else by the id."""
-    found: dict[str, Outcome] = {}
-    by_id = {str(item["id"]): str(item["objectWriteTraceId"]) for item in inputs}
-    names = {str(item["idProperty"]) for item in inputs if "idProperty" in item}
-    for row in answer.get("results", []):
-        values = [str((row.get("properties") or {}).get(name)) for name in names] or [str(row["id"])]
-        mark = str(row.get("objectWriteTraceId") or by_id.get(values[0]))
-        found[mark] = Outcome(id=str(row["id"]))
-    errors = [error for error in answer.get("errors") or [] if isinstance(error, dict)]
-    for error in errors:
-        context = error.get("context") or {}
-        marks = list(context.get("objectWriteTraceId") or []) + [
-            by_id.get(str(id_)) for id_ in context.get("ids") or []
-        ]
-        outcome = Outcome(message=reason(error), is_gone=error.get("category") == "OBJECT_NOT_FOUND")
-        found |= {str(mark): outcome for mark in marks if mark is not None and str(mark) not in found}
-    return found

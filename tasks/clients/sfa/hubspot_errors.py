@@ -67,21 +67,28 @@ def refusal(status: int, body: bytes | str | None) -> Exception:
     if status == 403:
         scopes = ", ".join(_scopes(error)) or "crm.objects.contacts, crm.objects.deals (read) and their schemas"
         return RunError(f"HubSpot's private app lacks scopes: {scopes}; add them to it and commit its changes ({DOC})")
-    if missing := _missing_properties(error):
-        return RunError(
-            f"HubSpot has no property {', '.join(missing)}: create it under Settings, Properties, or name another one "
-            f"for that field ({DOC})"
-        )
-    if status == 400 and "non-unique" in reason(error).lower():
-        return RunError(
-            "HubSpot's properties nurture_lead_id (contacts) and nurture_handoff_id (tasks) must require unique "
-            f"values, which can be chosen only when a property is created: create them anew ({DOC})"
-        )
+    if status < 500 and (of_all := refusal_of_all(error)) is not None:
+        return of_all
     if status in _BY_RECORD:
         return RefusedError(status, error)
     if status < 400:
         return RunError(f"HubSpot answered with a redirect ({status}), which is not followed; look at NURTURE_SFA_URL")
     return RunError(f"HubSpot answered {status}: {reason(error)}; run again later")
+
+
+def refusal_of_all(error: Mapping[str, Any]) -> RunError | None:
+    """What to raise where an error concerns every record alike: how the account's properties are set up."""
+    if missing := _missing_properties(error):
+        return RunError(
+            f"HubSpot has no property {', '.join(missing)}: create it under Settings, Properties, or name another one "
+            f"for that field ({DOC})"
+        )
+    if "non-unique" in reason(error).lower():
+        return RunError(
+            "HubSpot's properties nurture_lead_id (contacts) and nurture_handoff_id (tasks) must require unique "
+            f"values, which can be chosen only when a property is created: create them anew ({DOC})"
+        )
+    return None
 
 
 def wait_seconds(body: bytes | str | None, headers: Mapping[str, str]) -> float:

@@ -8,12 +8,12 @@ ticks the task off has told that the call was made.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Literal, TypeVar
+from typing import Literal
 
 from tasks.clients.sfa.hubspot_calls import Row
+from tasks.clients.sfa.hubspot_stamps import FaultError, modified_at, stamp_of, text_of
 from tasks.clients.sfa.protocol import ENDED, STATUSES, HandoffWrite, LeadWrite, SfaDeal, SfaHandoff, SfaLead
 from tasks.errors import RunError
 
@@ -53,12 +53,7 @@ HANDOFF_NAMES = (
     "nurture_reject_reason",
 )
 DEAL_NAMES = (STAMP, "dealname", "amount", "dealstage", "hs_is_closed", "hs_is_closed_won", OWNER)
-_Read = TypeVar("_Read")
 _TICKED = {"COMPLETED": "contacted", "IN_PROGRESS": "accepted"}
-
-
-class FaultError(Exception):
-    """A record that cannot be read; its text is the line to show."""
 
 
 def lead_names(fields: Mapping[str, str]) -> tuple[str, ...]:
@@ -125,11 +120,11 @@ def handoff_of(row: Row) -> SfaHandoff:
     status = row.get("nurture_status") or "new"
     if status not in STATUSES:
         raise FaultError(f"{task}: nurture_status is none of {', '.join(STATUSES)}; choose one of them in HubSpot")
-    first_contact_at = _stamp(row, task, "nurture_first_contact_at")
+    first_contact_at = stamp_of(row, task, "nurture_first_contact_at")
     if status == "new":
         status = _TICKED.get(row.get("hs_task_status") or "", status)
         if status == "contacted":
-            first_contact_at = first_contact_at or _stamp(row, task, "hs_task_completion_date")
+            first_contact_at = first_contact_at or stamp_of(row, task, "hs_task_completion_date")
     return SfaHandoff(
         handoff_id=row.get(HANDOFF_ID) or "",
         changed_at=modified_at(row, "task", STAMP),
@@ -199,70 +194,7 @@ def deal_of(row: Row, sfa_id: str) -> SfaDeal:
     )
 
 
-def modified_at(row: Row, kind: str, name: str) -> datetime:
-    """When a record was last changed.
-
-    Raises:
-        FaultError: It does not say.
-    """
-    found = _stamp(row, f"{kind} {row.id}", name)
-    if found is None:
-        raise FaultError(f"{kind} {row.id}: {name} is empty; let the private app read that property")
-    return found
-
-
-def told_stamp(row: Row, kind: str, name: str) -> datetime:
-    """When a record was last changed, where nothing can be done without it.
-
-    Raises:
-        RunError: It does not say.
-    """
-    try:
-        return modified_at(row, kind, name)
-    except FaultError as fault:
-        raise RunError(f"HubSpot: {fault}") from None
-
-
-def text_of(stamp: datetime | None) -> str:
-    """A stamp as HubSpot takes it, to the millisecond; the empty text clears one."""
-    if stamp is None:
-        return ""
-    return stamp.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def milliseconds(stamp: datetime) -> int:
-    """A stamp as HubSpot's searches compare it."""
-    return int(stamp.timestamp() * 1000 + 1e-3)
-
-
 def _task_status(status: str) -> str:
     if status in ENDED:
         return "COMPLETED"
     return "NOT_STARTED" if status == "new" else "IN_PROGRESS"
-
-
-def _stamp(row: Row, record: str, name: str) -> datetime | None:
-    text = row.get(name)
-    if text is None:
-        return None
-    try:
-        if text.isdecimal():
-            return datetime.fromtimestamp(int(text) / 1000, UTC)
-        found = datetime.fromisoformat(text)
-    except (ValueError, OverflowError, OSError):
-        raise FaultError(
-            f"{record}: {name} is not a date and time; make the property one, or correct the value"
-        ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def readable(rows: Iterable[Row], read: Callable[[Row], _Read]) -> tuple[list[_Read], list[str]]:
-    """What ``read`` makes of the rows, and a line for each of which it makes nothing."""
-    found: list[_Read] = []
-    faults: list[str] = []
-    for row in rows:
-        try:
-            found.append(read(row))
-        except FaultError as fault:
-            faults.append(str(fault))
-    return found, faults

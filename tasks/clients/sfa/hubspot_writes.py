@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tasks.clients.sfa import hubspot_records as records
-from tasks.clients.sfa.hubspot_calls import BATCH_SIZE, Calls, Outcome, Row
-from tasks.clients.sfa.hubspot_records import FIRST_NAME, HANDOFF_ID, LEAD_ID, LEAD_STAMP, milliseconds
+from tasks.clients.sfa.hubspot_batches import Outcome, associate, write
+from tasks.clients.sfa.hubspot_calls import BATCH_SIZE, Calls, Row
+from tasks.clients.sfa.hubspot_records import FIRST_NAME, HANDOFF_ID, LEAD_ID, LEAD_STAMP
+from tasks.clients.sfa.hubspot_stamps import milliseconds, told_stamp
 from tasks.clients.sfa.protocol import HandoffWrite, LeadWrite, Written
 
 _NO_CONTACT = "HubSpot has no contact of this lead: the lead is written first"
@@ -63,8 +65,8 @@ class Writes:
         }
         outcomes = zip(
             (*updates, *upserts),
-            self._calls.update("contacts", list(updates.values()))
-            + self._calls.upsert("contacts", list(upserts.values())),
+            write(self._calls, "update", "contacts", list(updates.values()))
+            + write(self._calls, "upsert", "contacts", list(upserts.values())),
             strict=True,
         )
         answers |= {number: _written(leads[number].lead_id, outcome) for number, outcome in outcomes}
@@ -85,9 +87,11 @@ class Writes:
             }
             for handoff in writable
         ]
-        outcomes = dict(zip((one.handoff_id for one in writable), self._calls.upsert("tasks", inputs), strict=True))
+        outcomes = dict(
+            zip((one.handoff_id for one in writable), write(self._calls, "upsert", "tasks", inputs), strict=True)
+        )
         made = {key: outcome.id for key, outcome in outcomes.items() if outcome.id is not None}
-        ties = self._calls.associate("tasks", "contacts", [(task, contacts[key]) for key, task in made.items()])
+        ties = associate(self._calls, "tasks", "contacts", [(task, contacts[key]) for key, task in made.items()])
         for key, why in zip(made, ties, strict=True):
             if why is not None:
                 outcomes[key] = Outcome(message=f"the task is there and could not be tied to its contact: {why}")
@@ -120,7 +124,7 @@ def _kept(lead: LeadWrite, standing: Mapping[str, Row]) -> Written | None:
     if row.id != lead.sfa_id:
         return Written(lead.lead_id, "gone", lead.sfa_id, f"merged into {row.id}")
     if lead.seen_at is not None:
-        changed_at = records.told_stamp(row, "contact", LEAD_STAMP)
+        changed_at = told_stamp(row, "contact", LEAD_STAMP)
         if milliseconds(changed_at) > milliseconds(lead.seen_at):
             return Written(lead.lead_id, "changed", lead.sfa_id)
     return None

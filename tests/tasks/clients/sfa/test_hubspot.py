@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from sandbox.hubspot import TOKEN, HubSpotStandIn
-from sandbox.hubspot_account import Account
+from sandbox.hubspot_account import Account, Record
 from tasks.clients.sfa import hubspot_calls
 from tasks.clients.sfa.hubspot import HubSpot
 from tasks.clients.sfa.protocol import HandoffWrite, LeadWrite, Sfa, SfaDeal, SfaHandoff, SfaLead, Written
@@ -95,12 +95,29 @@ def test_it_fulfils_the_protocol_and_is_local_on_the_loopback(client: HubSpot) -
 
 
 @pytest.mark.parametrize(
-    "url", ["hubspot://api.hubapi.com", "hubspot://:pat@", "https://:pat-secret@api.hubapi.com", "hubspot://:a%0Ab@x"]
+    "url",
+    [
+        "hubspot://api.hubapi.com",
+        "hubspot://:pat@",
+        "https://:pat-secret@api.hubapi.com",
+        "hubspot://:a%0Ab@x",
+        "hubspot://:a@x:pat-secret",
+    ],
 )
 def test_a_url_without_what_it_needs_is_refused_without_being_shown(url: str) -> None:
     with pytest.raises(RunError, match="must be hubspot://:TOKEN@api") as error:
         HubSpot(url, {})
     assert "pat-secret" not in str(error.value)
+
+
+def test_the_proxy_of_the_environment_is_used_for_hubspot_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://user:secret@127.0.0.1:3128")
+    monkeypatch.delenv("no_proxy", raising=False)
+    pools = HubSpot("hubspot://:pat-x@api.hubapi.com", {})._calls._batch.api_client.rest_client.pool_manager
+    assert (pools.proxy.host, pools.proxy.port, pools.proxy.auth) == ("127.0.0.1", 3128, None)
+    assert pools.proxy_headers == {"proxy-authorization": "Basic dXNlcjpzZWNyZXQ="}
+    local = HubSpot("hubspot://:pat-x@127.0.0.1:1", {})._calls._batch.api_client.rest_client.pool_manager
+    assert local.proxy is None
 
 
 def test_a_missing_library_tells_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +222,7 @@ def test_one_answer_each_in_their_order_with_refusals_beside(
     hubspot: HubSpotStandIn, client: HubSpot, account: Account
 ) -> None:
     known = account.add("contacts", email="known@example.com")
-    hubspot.refused |= {"lead-2"}
+    hubspot.refuse("lead-2")
     written = client.write_leads([lead(1), lead(2), lead(3, known, values={"score": 5}), lead(4)])
     assert [(answer.key, answer.verdict) for answer in written] == [
         ("lead-1", "written"),
@@ -219,8 +236,8 @@ def test_one_answer_each_in_their_order_with_refusals_beside(
 
 
 def test_answers_without_marks_are_found_by_writing_the_rest_alone(hubspot: HubSpotStandIn, client: HubSpot) -> None:
-    hubspot.refused |= {"lead-2"}
-    hubspot.unmarked = True
+    hubspot.refuse("lead-2")
+    hubspot.answer_writes(is_unmarked=True)
     written = client.write_leads([lead(1), lead(2), lead(3)])
     assert [answer.verdict for answer in written] == ["written", "refused", "written"]
     assert written[1].message is not None
@@ -240,12 +257,59 @@ def test_a_batch_refused_as_a_whole_is_halved_to_the_record_at_fault(
     assert paths(hubspot).count("contacts/batch/upsert") < 12
 
 
+def test_invalid_values_may_be_told_beside_the_others(
+    hubspot: HubSpotStandIn, client: HubSpot, account: Account
+) -> None:
+    hubspot.answer_writes(checks_by_record=True)
+    account.add("contacts", email="taro3@example.co.jp")
+    written = client.write_leads([lead(1), lead(2, owner="999"), lead(3)])
+    assert [answer.verdict for answer in written] == ["written", "refused", "refused"]
+    assert "Owner 999 does not exist" in (written[1].message or "")
+    assert "already exists" in (written[2].message or "")
+    assert paths(hubspot) == ["contacts/batch/upsert"]
+    account.properties["contacts"].remove("nurture_score")
+    with pytest.raises(RunError, match="HubSpot has no property nurture_score"):
+        client.write_leads([lead(1), lead(2)])
+
+
+def test_a_record_deleted_while_it_is_written_is_gone(
+    hubspot: HubSpotStandIn, client: HubSpot, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = account.add("contacts"), account.add("contacts")
+    read = client._calls.read
+
+    def read_and_then_deleted(*asked: object) -> list[hubspot_calls.Row]:
+        rows = read(*asked)  # type: ignore[arg-type]
+        account.delete("contacts", first)
+        return rows
+
+    monkeypatch.setattr(client._calls, "read", read_and_then_deleted)
+    written = client.write_leads([lead(1, first), lead(2, second)])
+    assert [answer.verdict for answer in written] == ["gone", "written"]
+
+
+@pytest.mark.parametrize("checks_by_record", [False, True])
+def test_a_refusal_repeats_no_value_that_was_written(
+    hubspot: HubSpotStandIn, client: HubSpot, checks_by_record: bool
+) -> None:
+    hubspot.answer_writes(checks_by_record=checks_by_record)
+    bad = lead(1, values={"employees": "山田太郎の携帯 090-0000-0000", "score": "70"})
+    written = client.write_leads([bad, lead(2)])
+    assert [answer.verdict for answer in written] == ["refused", "written"]
+    message = written[0].message or ""
+    assert "<value> was not a valid number" in message
+    assert "nurture_employees" in message
+    assert "山田" not in message
+    assert "090" not in message
+
+
 def test_a_contact_of_the_same_address_is_a_conflict_until_it_is_found(client: HubSpot, account: Account) -> None:
     there = account.add("contacts", email="taro1@example.co.jp")
     [written] = client.write_leads([lead(1)])
     assert (written.verdict, written.message) == ("refused", f"Contact already exists. Existing ID: {there}")
     found = client.find_leads(["Taro1@Example.co.jp", "nobody@example.com"])
     assert found == {"Taro1@Example.co.jp": there}
+    assert client.find_leads([]) == {}
     assert client.write_leads([lead(1, there)]) == [Written("lead-1", "written", there)]
     assert client.find_leads(["taro1@example.co.jp"]) == {}
     assert len(account.alive("contacts")) == 1
@@ -355,6 +419,22 @@ def test_merged_records_name_the_one_that_took_their_place(client: HubSpot, acco
     assert client.find_leads(["two@example.com"]) == {}
 
 
+def test_merges_of_the_older_kind_are_told_too(client: HubSpot, account: Account) -> None:
+    winner = account.add("contacts", hs_calculated_merged_vids="77:1690000000000;78:1690000000001")
+    rows = {row.sfa_id: row.merged_into for row in leads_of(client)}
+    assert rows == {winner: None, "77": winner, "78": winner}
+
+
+def test_a_merged_record_that_is_listed_as_deleted_is_merged(client: HubSpot, account: Account) -> None:
+    one, two = account.add("contacts", nurture_lead_id="lead-1"), account.add("contacts")
+    winner = account.merge(one, two)
+    ghost = Record(two, 1, 1, archived=account.records["contacts"][winner].modified)
+    account.records["contacts"][two] = ghost
+    told = [row for row in leads_of(client) if row.sfa_id == two]
+    assert told
+    assert all((row.merged_into, row.is_deleted) == (winner, False) for row in told)
+
+
 # handoffs
 
 
@@ -399,12 +479,12 @@ def test_a_task_that_could_not_be_tied_is_tied_by_the_retry(
     hubspot: HubSpotStandIn, client: HubSpot, account: Account
 ) -> None:
     contacts = [answer.sfa_id or "" for answer in client.write_leads([lead(1), lead(2)])]
-    hubspot.refused.add(contacts[1])
+    hubspot.refuse(contacts[1])
     writes = [handoff(1, contacts[0]), handoff(2, contacts[1])]
     written = client.write_handoffs(writes)
     assert [answer.verdict for answer in written] == ["written", "refused"]
     assert "could not be tied" in (written[1].message or "")
-    hubspot.refused.clear()
+    hubspot.refuse()
     assert [answer.verdict for answer in client.write_handoffs(writes)] == ["written", "written"]
     assert len(account.alive("tasks")) == 2
     assert account.tied("contacts", contacts[1], "tasks") == [account.one("tasks", nurture_handoff_id="handoff-2").id]
@@ -596,7 +676,7 @@ def test_no_address_and_no_token_reaches_a_log(
     hubspot: HubSpotStandIn, client: HubSpot, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    hubspot.refused |= {"lead-1"}
+    hubspot.refuse("lead-1")
     client.write_leads([lead()])
     leads_of(client)
     hubspot.rate_limit(1, "DAILY")
