@@ -48,6 +48,8 @@ class Fault:
     body: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0
+    is_after: bool = False
+    """Whether the request is carried out first, so that only its answer is lost."""
 
 
 class HubSpotStandIn:
@@ -150,6 +152,10 @@ class HubSpotStandIn:
         """Answers the next requests with a status."""
         self._faults.extend([Fault(status, {"status": "error", "message": "internal error"})] * times)
 
+    def lose_answers(self, times: int) -> None:
+        """Carries the next requests out, and answers as if they had failed."""
+        self._faults.extend([Fault(502, is_after=True)] * times)
+
     def hang(self, times: int, seconds: float) -> None:
         """Lets the next requests wait before they are answered."""
         self._faults.extend([Fault(seconds=seconds)] * times)
@@ -181,7 +187,7 @@ class HubSpotStandIn:
             self.requests.append((request.url.path, body))
             fault = self._faults.popleft() if self._faults else Fault()
             await asyncio.sleep(fault.seconds)
-            if fault.status is not None:
+            if fault.status is not None and not fault.is_after:
                 return JSONResponse(dict(fault.body), fault.status, dict(fault.headers))
             if request.headers.get("authorization") != f"Bearer {self._token}":
                 return JSONResponse(
@@ -194,6 +200,8 @@ class HubSpotStandIn:
                     )
             except Refused as refused:
                 return JSONResponse(refused.body, refused.status)
+            if fault.status is not None:
+                return JSONResponse(dict(fault.body), fault.status, dict(fault.headers))
             return JSONResponse(found, status)
 
         return answer

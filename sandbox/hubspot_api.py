@@ -58,6 +58,9 @@ class Desk:
         if len(body.get("sorts", [])) > 1:
             raise Refused(400, "Only one sort is supported")
         [group] = body["filterGroups"]
+        known = self.account.properties[kind] | {STAMPS[kind], "hs_object_id"}
+        if not {test["propertyName"] for test in group["filters"]} <= known:
+            raise Refused(400, "There was a problem with the request.")
         rows = [row for row in self.account.alive(kind) if all(_fulfils(kind, row, test) for test in group["filters"])]
         for sort in body.get("sorts", []):
             rows.sort(key=lambda row: int(_value(kind, row, sort["propertyName"]) or 0))

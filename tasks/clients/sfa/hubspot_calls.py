@@ -15,7 +15,15 @@ from typing import Any, Literal
 
 from settings import LOOPBACK_HOSTS
 from tasks.clients.sfa.hubspot_address import address_of, proxy_of
-from tasks.clients.sfa.hubspot_errors import MAX_WAIT_SECONDS, RefusedError, decoded, refusal, wait_seconds
+from tasks.clients.sfa.hubspot_errors import (
+    MAX_WAIT_SECONDS,
+    RefusedError,
+    decoded,
+    not_hubspot,
+    reason,
+    refusal,
+    wait_seconds,
+)
 from tasks.errors import RunError
 
 BATCH_SIZE = 100
@@ -95,7 +103,7 @@ class Calls:
             "properties": list(names),
             "limit": limit,
         }
-        return [Row.from_json(row) for row in self._asked(self._search.do_search, kind, query).get("results", [])]
+        return [Row.from_json(row) for row in self._read(self._search.do_search, kind, query).get("results", [])]
 
     def read(self, kind: str, ids: Sequence[str], names: Sequence[str], id_property: str | None = None) -> list[Row]:
         """Those of the records that exist; a merged one is answered by that which took its place."""
@@ -103,12 +111,10 @@ class Calls:
         for start in range(0, len(ids), BATCH_SIZE):
             query: dict[str, Any] = {"inputs": [{"id": id_} for id_ in ids[start : start + BATCH_SIZE]]}
             query |= {"properties": list(names)} | ({"idProperty": id_property} if id_property else {})
-            try:
-                answer = self._asked(self._batch.read, kind, query)
-            except RefusedError as error:
-                if error.status != 404:
-                    raise RunError(f"HubSpot refuses to read {kind}: {error}") from None
-                continue  # none of them exists
+            answer = self._read(self._batch.read, kind, query)
+            for error in answer.get("errors") or []:
+                if error.get("category") != "OBJECT_NOT_FOUND":  # or it would be taken for deleted
+                    raise RunError(f"HubSpot cannot read some {kind}: {reason(error)}; run again later")
             rows += [Row.from_json(row) for row in answer.get("results", [])]
         return rows
 
@@ -117,7 +123,7 @@ class Calls:
         after: str | None = None
         while True:
             more = {"after": after} if after else {}
-            answer = self._asked(
+            answer = self._read(
                 self._basic.get_page, kind, limit=BATCH_SIZE, archived=True, properties=list(names), **more
             )
             yield from (Row.from_json(row) for row in answer.get("results", []))
@@ -149,16 +155,22 @@ class Calls:
         found: dict[str, str] = {}
         for start in range(0, len(ids), BATCH_SIZE):
             query = {"inputs": [{"id": id_} for id_ in ids[start : start + BATCH_SIZE]]}
-            try:
-                answer = self._asked(self._associations.get_page, kind, query, to_kind=to_kind)
-            except RefusedError as error:
-                if error.status != 404:
-                    raise RunError(f"HubSpot refuses to read associations of {kind}: {error}") from None
-                continue  # none of them has any
+            answer = self._read(self._associations.get_page, kind, query, to_kind=to_kind)
             found |= {
-                str(row["from"]["id"]): str(row["to"][0]["toObjectId"]) for row in answer["results"] if row.get("to")
+                str(row["from"]["id"]): str(row["to"][0]["toObjectId"])
+                for row in answer.get("results", [])
+                if row.get("to")
             }
         return found
+
+    def _read(self, call: Callable[..., Any], kind: str, *query: Any, **more: Any) -> dict[str, Any]:
+        """A request that changes nothing, and its answer; an empty one where none of the records exists."""
+        try:
+            return self._asked(call, kind, *query, **more)
+        except RefusedError as error:
+            if error.status == 404:
+                return {}
+            raise RunError(f"HubSpot refuses to read {kind}: {error}") from None
 
     def _asked(
         self, call: Callable[..., Any], kind: str, *query: Any, to_kind: str | None = None, **more: Any
@@ -169,7 +181,10 @@ class Calls:
         while True:
             try:
                 reply = call(*kinds, *query, **more, **rest)
-                return decoded(reply.data)
+                answer = decoded(reply.data)
+                if "results" not in answer:
+                    raise not_hubspot("something else")
+                return answer
             except (self._api_error, self._association_error) as error:
                 status, body, headers = int(error.status or 0), error.body, error.headers or {}  # type: ignore[attr-defined]
                 if status == 429:

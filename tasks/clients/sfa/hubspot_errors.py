@@ -69,8 +69,10 @@ def refusal(status: int, body: bytes | str | None) -> Exception:
         return RunError(f"HubSpot's private app lacks scopes: {scopes}; add them to it and commit its changes ({DOC})")
     if status < 500 and (of_all := refusal_of_all(error)) is not None:
         return of_all
-    if status in _BY_RECORD:
+    if status == 413 or (status in _BY_RECORD and error.get("category" if status == 404 else "message")):
         return RefusedError(status, error)
+    if status == 404:  # which no record is missing for
+        return not_hubspot("a page that is not there")
     if status < 400:
         return RunError(f"HubSpot answered with a redirect ({status}), which is not followed; look at NURTURE_SFA_URL")
     return RunError(f"HubSpot answered {status}: {reason(error)}; run again later")
@@ -89,6 +91,11 @@ def refusal_of_all(error: Mapping[str, Any]) -> RunError | None:
             f"values, which can be chosen only when a property is created: create them anew ({DOC})"
         )
     return None
+
+
+def not_hubspot(what: str) -> RunError:
+    """What to raise for an answer that HubSpot's API does not give."""
+    return RunError(f"NURTURE_SFA_URL leads to {what}, not to HubSpot's API: it is hubspot://:TOKEN@api.hubapi.com")
 
 
 def wait_seconds(body: bytes | str | None, headers: Mapping[str, str]) -> float:

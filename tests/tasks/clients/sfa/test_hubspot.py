@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +18,7 @@ from tasks.clients.sfa import hubspot_calls
 from tasks.clients.sfa.hubspot import HubSpot
 from tasks.clients.sfa.protocol import HandoffWrite, LeadWrite, Sfa, SfaDeal, SfaHandoff, SfaLead, Written
 from tasks.errors import RunError
+from tests.tasks.clients.raw_server import Peer, RawServer
 
 DUE = datetime(2026, 11, 27, 3, 0, tzinfo=UTC)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -622,6 +625,52 @@ def test_reads_and_writes_are_tried_three_times(
     assert len(account.alive("contacts")) == 1
 
 
+def test_a_lost_answer_makes_nothing_twice(
+    hubspot: HubSpotStandIn, client: HubSpot, account: Account, sleeps: list[float]
+) -> None:
+    hubspot.lose_answers(1)
+    [written] = client.write_leads([lead()])
+    assert written.verdict == "written"
+    for lost in range(1, 6):
+        hubspot.lose_answers(lost % 3)
+        assert client.write_handoffs([handoff(sfa_id=written.sfa_id)])[0].verdict == "written"
+    assert len(account.alive("contacts")) == len(account.alive("tasks")) == 1
+    hubspot.lose_answers(3)
+    with pytest.raises(RunError, match="HubSpot answered 502"):
+        client.write_leads([lead(2)])
+    assert client.write_leads([lead(2)])[0].verdict == "written"
+    assert len(account.alive("contacts")) == 2
+
+
+@pytest.mark.parametrize(
+    "status, message",
+    [
+        (200, "NURTURE_SFA_URL leads to something else, not to HubSpot's API"),
+        (302, "a redirect .302., which is not followed"),
+        (404, "NURTURE_SFA_URL leads to a page that is not there, not to HubSpot's API"),
+    ],
+)
+def test_another_server_is_not_taken_for_an_empty_account(
+    hubspot: HubSpotStandIn, client: HubSpot, account: Account, status: int, message: str
+) -> None:
+    id_ = account.add("contacts", nurture_lead_id="lead-1")
+    for ask in (
+        lambda: list(client.lead_changes(None)),
+        lambda: client.find_leads(["a@example.com"]),
+        lambda: client.write_leads([lead(sfa_id=id_)]),
+        lambda: client.write_leads([lead()]),
+    ):
+        hubspot.fail(1, status)
+        with pytest.raises(RunError, match=message):
+            ask()
+
+
+def test_a_search_that_is_refused_ends_the_run(client: HubSpot, account: Account) -> None:
+    account.properties["tasks"].remove("nurture_handoff_id")
+    with pytest.raises(RunError, match="HubSpot refuses to read tasks: There was a problem with the request"):
+        handoffs_of(client)
+
+
 def test_a_request_that_hangs_is_made_again(hubspot: HubSpotStandIn, account: Account) -> None:
     client = HubSpot(hubspot.url, {}, timeout_seconds=0.3)
     hubspot.hang(1, 2)
@@ -638,6 +687,32 @@ def test_nobody_listens(sleeps: list[float]) -> None:
     with pytest.raises(RunError, match="HubSpot gives no answer after 3 tries"):
         HubSpot(url, {}, 1).find_leads(["a@example.com"])
     assert len(sleeps) == 2
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(own_certificate: Path, sleeps: list[float]) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own_certificate)
+    reads: list[bytes] = []
+
+    def act(peer: Peer) -> None:
+        with context.wrap_socket(peer.connection, server_side=True) as connection:
+            reads.append(connection.recv(1_000))
+
+    with RawServer(*[act] * 3) as server:
+        client = HubSpot("hubspot://:pat-x@api.hubapi.com", {}, timeout_seconds=5)
+        client._calls._batch.api_client.configuration.host = server.url.replace("http://", "https://")
+        with pytest.raises(RunError, match=r"gives no answer after 3 tries \(TLS\)"):
+            client.find_leads(["a@example.com"])
+    assert reads == []
+
+
+def test_a_read_that_fails_for_one_record_is_not_taken_for_its_absence(
+    client: HubSpot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = {"category": "INTERNAL", "message": "taro@example.com could not be read", "context": {"ids": ["7"]}}
+    monkeypatch.setattr(client._calls, "_asked", lambda *_, **__: {"results": [], "errors": [error]})
+    with pytest.raises(RunError, match="HubSpot cannot read some contacts: <address> could not be read"):
+        client.write_leads([lead(sfa_id="7")])
 
 
 def test_a_refused_token_names_the_variable_and_is_not_shown(hubspot: HubSpotStandIn, client: HubSpot) -> None:
