@@ -186,7 +186,10 @@ class HubSpotStandIn:
             body = json.loads(raw) if raw else {}
             self.requests.append((request.url.path, body))
             fault = self._faults.popleft() if self._faults else Fault()
+            account = self.account
             await asyncio.sleep(fault.seconds)
+            if account is not self.account:  # it hung until another account was begun
+                return JSONResponse({}, 503)
             if fault.status is not None and not fault.is_after:
                 return JSONResponse(dict(fault.body), fault.status, dict(fault.headers))
             if request.headers.get("authorization") != f"Bearer {self._token}":
@@ -194,7 +197,7 @@ class HubSpotStandIn:
                     {"status": "error", "category": "INVALID_AUTHENTICATION", "message": "expired"}, 401
                 )
             try:
-                with self.account.lock:
+                with account.lock:
                     status, found = handle(
                         request.path_params["kind"], request.path_params.get("to", ""), request, body
                     )

@@ -5,7 +5,6 @@ All of them may be made twice: reads change nothing, and writes name each record
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -85,8 +84,6 @@ class Calls:
         crm = library.HubSpot(**config).crm
         self._batch, self._basic = crm.objects.batch_api, crm.objects.basic_api
         self._search, self._associations = crm.objects.search_api, crm.associations.v4.batch_api
-        for name in ("hubspot", "urllib3"):  # prints bodies at DEBUG
-            logging.getLogger(name).setLevel(logging.WARNING)
 
     def close(self) -> None:
         """Let go of connections."""

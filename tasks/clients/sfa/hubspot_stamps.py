@@ -7,12 +7,13 @@ our own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from tasks.clients.sfa.hubspot_calls import Row
 from tasks.errors import RunError
 
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _Read = TypeVar("_Read")
 
 
@@ -53,7 +54,7 @@ def text_of(stamp: datetime | None) -> str:
 
 def milliseconds(stamp: datetime) -> int:
     """A stamp as HubSpot's searches compare it."""
-    return int(stamp.timestamp() * 1000 + 1e-3)
+    return (stamp - _EPOCH) // timedelta(milliseconds=1)
 
 
 def stamp_of(row: Row, record: str, name: str) -> datetime | None:

@@ -16,6 +16,7 @@ from sandbox.hubspot import TOKEN, HubSpotStandIn
 from sandbox.hubspot_account import Account, Record
 from tasks.clients.sfa import hubspot_calls
 from tasks.clients.sfa.hubspot import HubSpot
+from tasks.clients.sfa.hubspot_stamps import milliseconds
 from tasks.clients.sfa.protocol import HandoffWrite, LeadWrite, Sfa, SfaDeal, SfaHandoff, SfaLead, Written
 from tasks.errors import RunError
 from tests.tasks.clients.raw_server import Peer, RawServer
@@ -183,6 +184,16 @@ def test_a_japanese_name_is_read_last_name_first_and_written_whole(client: HubSp
     assert read.values["name"] == "山田花子"
 
 
+def test_a_name_in_a_property_of_its_own_is_all_of_it(hubspot: HubSpotStandIn, account: Account) -> None:
+    account.properties["contacts"].add("shimei")
+    client = HubSpot(hubspot.url, {"name": "shimei"})
+    id_ = account.add("contacts", lastname="山田", firstname="太郎", shimei="山田太郎")
+    assert [row.values["name"] for row in leads_of(client)] == ["山田太郎"]
+    client.write_leads([lead(sfa_id=id_, values={"name": "山田花子"})])
+    properties = account.records["contacts"][id_].properties
+    assert (properties["shimei"], properties["firstname"]) == ("山田花子", "太郎")
+
+
 def test_nothing_clears_a_property_and_what_is_not_named_stays(client: HubSpot, account: Account) -> None:
     id_ = account.add("contacts", company="株式会社例", phone="03-0000-0000")
     assert client.write_leads([lead(sfa_id=id_, values={"phone": None})]) == [Written("lead-1", "written", id_)]
@@ -296,11 +307,11 @@ def test_a_refusal_repeats_no_value_that_was_written(
     hubspot: HubSpotStandIn, client: HubSpot, checks_by_record: bool
 ) -> None:
     hubspot.answer_writes(checks_by_record=checks_by_record)
-    bad = lead(1, values={"employees": "山田太郎の携帯 090-0000-0000", "score": "70"})
+    bad = lead(1, values={"name": "山田太郎", "employees": "山田太郎の携帯 090-0000-0000", "score": "70"})
     written = client.write_leads([bad, lead(2)])
     assert [answer.verdict for answer in written] == ["refused", "written"]
     message = written[0].message or ""
-    assert "<value> was not a valid number" in message
+    assert '"message":"<value> was not a valid number.' in message
     assert "nurture_employees" in message
     assert "山田" not in message
     assert "090" not in message
@@ -438,6 +449,25 @@ def test_a_merged_record_that_is_listed_as_deleted_is_merged(client: HubSpot, ac
     assert all((row.merged_into, row.is_deleted) == (winner, False) for row in told)
 
 
+def test_a_record_that_was_restored_meanwhile_is_not_deleted(
+    client: HubSpot, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id_ = account.add("contacts")
+    listed = [hubspot_calls.Row(id_, archived_at=datetime.now(UTC))]
+    monkeypatch.setattr(client._calls, "archived", lambda *_: iter(listed))
+    assert [(row.sfa_id, row.is_deleted) for row in leads_of(client)] == [(id_, False)]
+
+
+@pytest.mark.parametrize("stamp", [1_790_000_000_001, 1_790_000_000_999, 1_790_000_000_123])
+def test_stamps_are_asked_for_to_the_millisecond(client: HubSpot, account: Account, stamp: int) -> None:
+    account.stamp = stamp
+    account.add("contacts")
+    [row] = leads_of(client)
+    assert [found.modified_at for found in leads_of(client, row.modified_at)] == [row.modified_at]
+    assert leads_of(client, row.modified_at + timedelta(milliseconds=1)) == []
+    assert milliseconds(row.modified_at) == stamp
+
+
 # handoffs
 
 
@@ -528,6 +558,15 @@ def test_what_sales_noted_is_read(client: HubSpot, account: Account) -> None:
     assert rows["handoff-1"].owner == "502"
     assert (rows["handoff-2"].status, rows["handoff-2"].outcome) == ("contacted", None)
     assert rows["handoff-2"].first_contact_at is not None
+
+
+def test_what_sales_chose_stands_above_the_tick(client: HubSpot, account: Account) -> None:
+    client.write_leads([lead()])
+    client.write_handoffs([handoff()])
+    account.set_handoff("handoff-1", "meeting")
+    account.tick("handoff-1")
+    [row] = handoffs_of(client)
+    assert (row.status, row.first_contact_at) == ("meeting", None)
 
 
 def test_a_state_that_none_knows_is_a_fault_beside_the_others(client: HubSpot, account: Account) -> None:
