@@ -105,6 +105,11 @@ class Account:
             self.merged |= {winner: id_, loser: id_} | {
                 old: id_ for old, new in self.merged.items() if new in {winner, loser}
             }
+            for old in (winner, loser):
+                for kind in ("tasks", "deals"):
+                    for other in self.tied("contacts", old, kind):
+                        self.tie("contacts", id_, kind, other)
+                        self.ties -= {("contacts", old, kind, other), (kind, other, "contacts", old)}
             return id_
 
     def tie(self, kind: str, id_: str, other_kind: str, other_id: str) -> None:

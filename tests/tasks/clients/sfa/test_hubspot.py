@@ -424,8 +424,10 @@ def test_a_deletion_alone_is_told(client: HubSpot, account: Account) -> None:
 def test_merged_records_name_the_one_that_took_their_place(client: HubSpot, account: Account) -> None:
     one = account.add("contacts", nurture_lead_id="lead-1", email="one@example.com")
     two = account.add("contacts", nurture_lead_id="lead-2", email="two@example.com")
+    account.make_deal(two, "案件")
     winner = account.merge(one, two)
     rows = {row.sfa_id: row for row in leads_of(client)}
+    assert [deal.sfa_id for deal in deals_of(client)] == [winner]
     assert set(rows) == {one, two, winner}
     assert rows[winner].lead_id == "lead-1"
     assert (rows[one].merged_into, rows[two].merged_into, rows[winner].merged_into) == (winner, winner, None)
