@@ -1,0 +1,115 @@
+"""Writes of many records at once, answered record by record.
+
+HubSpot tells some refusals beside the records it takes, and refuses the whole batch for others. Such a batch is halved
+until the record at fault stands alone, and one whose fate an answer leaves open is written again by itself: every write
+names its record by an id, so that twice leaves what once did.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from tasks.clients.sfa.hubspot_calls import Calls
+from tasks.clients.sfa.hubspot_errors import RefusedError, reason, refusal_of_all
+
+# what these hold is nobody's, and tells what to correct
+_SHOWN = frozenset({"hubspot_owner_id", "nurture_lead_id", "nurture_handoff_id", "nurture_status"})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one input: the record's id, or why there is none."""
+
+    id: str | None = None
+    message: str | None = None
+    is_gone: bool = False
+
+
+def write(
+    calls: Calls, action: Literal["update", "upsert"], kind: str, inputs: Sequence[Mapping[str, Any]]
+) -> list[Outcome]:
+    """Change records named by ``id``, or make or change those named by the value ``id`` of ``idProperty``.
+
+    Returns:
+        One outcome each, in their order.
+
+    Raises:
+        RunError: What is refused concerns all of them.
+    """
+    if not inputs:
+        return []
+    marked = [{**item, "objectWriteTraceId": str(number)} for number, item in enumerate(inputs)]
+    try:
+        answer = calls.batch(action, kind, marked)
+    except RefusedError as error:
+        if len(inputs) == 1:
+            return [_masked(Outcome(message=str(error), is_gone=error.status == 404), inputs[0])]
+        half = len(inputs) // 2
+        return write(calls, action, kind, inputs[:half]) + write(calls, action, kind, inputs[half:])
+    outcomes = _outcomes(answer, marked)
+    if len(inputs) == 1:
+        return [_masked(outcomes.get("0") or _untold(answer), inputs[0])]
+    return [
+        _masked(outcomes[str(number)], item) if str(number) in outcomes else write(calls, action, kind, [item])[0]
+        for number, item in enumerate(inputs)
+    ]
+
+
+def associate(calls: Calls, kind: str, to_kind: str, pairs: Sequence[tuple[str, str]]) -> list[str | None]:
+    """Tie records to others; why not, or None, for each pair in their order."""
+    if not pairs:
+        return []
+    try:
+        answer = calls.tie(kind, to_kind, pairs)
+    except RefusedError as error:
+        if len(pairs) == 1:
+            return [str(error)]
+        half = len(pairs) // 2
+        return associate(calls, kind, to_kind, pairs[:half]) + associate(calls, kind, to_kind, pairs[half:])
+    tied = {(str(row["from"]["id"]), str(row["to"]["id"])) for row in answer.get("results", [])}
+    why = reason((answer.get("errors") or [{}])[0])
+    return [None if pair in tied else why for pair in pairs]
+
+
+def _masked(outcome: Outcome, item: Mapping[str, Any]) -> Outcome:
+    """An outcome whose message repeats nothing that was written, but for ids."""
+    message = outcome.message
+    if message is None:
+        return outcome
+    values = {str(value) for name, value in item["properties"].items() if name not in _SHOWN and len(str(value)) > 1}
+    for value in sorted(values, key=len, reverse=True):
+        # a number is not sought within a longer one; Japanese stands without spaces
+        edge = r"\b" if re.fullmatch(r"\w+", value, re.ASCII) else ""
+        message = re.sub(f"{edge}{re.escape(value)}{edge}", "<value>", message)
+    return replace(outcome, message=message)
+
+
+def _untold(answer: Mapping[str, Any]) -> Outcome:
+    """The outcome of a record that stood alone, from an answer that does not name it."""
+    errors = answer.get("errors") or []
+    return Outcome(message=reason(errors[0]) if errors else "HubSpot's answer tells nothing of this record")
+
+
+def _outcomes(answer: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]) -> dict[str, Outcome]:
+    """What an answer says of which input, by the mark that HubSpot repeats, else by the id."""
+    found: dict[str, Outcome] = {}
+    by_id = {str(item["id"]): str(item["objectWriteTraceId"]) for item in inputs}
+    names = {str(item["idProperty"]) for item in inputs if "idProperty" in item}
+    for row in answer.get("results", []):
+        values = [str((row.get("properties") or {}).get(name)) for name in names] or [str(row["id"])]
+        mark = str(row.get("objectWriteTraceId") or by_id.get(values[0]))
+        found[mark] = Outcome(id=str(row["id"]))
+    errors = [error for error in answer.get("errors") or [] if isinstance(error, dict)]
+    for error in errors:
+        if (of_all := refusal_of_all(error)) is not None:
+            raise of_all
+        context = error.get("context") or {}
+        marks = list(context.get("objectWriteTraceId") or []) + [
+            by_id.get(str(id_)) for id_ in context.get("ids") or []
+        ]
+        outcome = Outcome(message=reason(error), is_gone=error.get("category") == "OBJECT_NOT_FOUND")
+        found |= {str(mark): outcome for mark in marks if mark is not None and str(mark) not in found}
+    return found
