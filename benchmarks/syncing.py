@@ -119,7 +119,7 @@ def _run(who: str, database: str, url: str, home: Path) -> Syncing:
 
 
 def _sync(home: Path, url: str, as_of: datetime) -> int:
-    settings = Settings(home=home, sfa_url=url, memory_limit="1GB")  # type: ignore[arg-type]
+    settings = Settings(home=home, sfa_url=url, memory_limit="1GB")
     return sync_sfa(settings, load_rules(settings.rules), as_of)["leads_written"]
 
 
@@ -151,9 +151,7 @@ def main() -> None:
     options = parser.parse_args()
     if not options.run:
         for one in measure_syncing(options.leads):
-            print(
-                f"{one.database:11} {one.who:6} {one.seconds:6.2f} s  {one.peak_bytes / 1e6:5.0f} MB  {one.leads:,} leads"
-            )
+            print(f"{one.database:11} {one.who:6} {one.seconds:6.2f} s  {one.peak_bytes / 1e6:5.0f} MB")
         return
     url = sys.stdin.read().strip()
     if options.run == "floor":

@@ -37,7 +37,9 @@ def confirmed_rows(settings: Settings, told: Sequence[tuple[int, Mapping[str, st
     with open_warehouse(settings, read_only=True) as connection:
         asked = connection.execute(
             "select event_id::varchar, properties['evidence'], properties['mail_kinds'] from events"
-            " where event_type = $asked and event_id in (select unnest($event_ids::varchar[])::uuid)"
+            # a mail may hold the link whose trigger is no event, and asked for nothing
+            " where event_type = $asked"
+            " and event_id in (select try_cast(told as uuid) from (select unnest($event_ids::varchar[]) as told))"
             # a source may tell such an event as well: one that does not say what was asked asks nothing
             " and properties['evidence'] is not null and properties['mail_kinds'] is not null",
             {"asked": CONSENT_ASKED, "event_ids": [event_id for _, _, event_id in mails]},

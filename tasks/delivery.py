@@ -37,7 +37,7 @@ from warehouse.attempts import Finished, Outcome, Started, finish_attempts, reco
 from warehouse.claims import Batch, Claims, Page, cancel_claimed, cancel_expired, paused_scenarios
 from warehouse.connection import open_ledger
 from warehouse.errors import WarehouseError
-from warehouse.sending import recent_mails, recomputed_at
+from warehouse.sending import note_evidence, recent_mails, recomputed_at
 
 PAGE_SIZE = 100 * MAX_PERSONALIZATIONS
 
@@ -217,6 +217,7 @@ class Delivery:
         self._pacing.wait()
         self._read_inbox()
         with open_ledger(self._settings, with_warehouse=True) as ledger:
+            note_evidence(ledger, self._rules, self._as_of)
             page = self._claims.look_again(ledger, left)
         self._counts["cancelled"] += page.cancelled
         self._waiting = deque(page.batches)
@@ -225,6 +226,7 @@ class Delivery:
         self._read_inbox()
         with open_ledger(self._settings, with_warehouse=True) as ledger:
             self._note_finished_and_settle(ledger)
+            note_evidence(ledger, self._rules, self._as_of)
             page = self._claims.next_page(ledger, last.after if last else None, category)
         self._finished = []
         self._counts["cancelled"] += page.cancelled
@@ -232,8 +234,9 @@ class Delivery:
 
     def _read_inbox(self) -> None:
         """Load what has come in up to this moment: an opt-out is honoured in the requests that follow."""
-        now = datetime.now(UTC)
-        until = now if abs(now - self._as_of) <= NOW_TOLERANCE else self._as_of
+        is_now = abs(datetime.now(UTC) - self._as_of) <= NOW_TOLERANCE
+        # all that is committed counts, whatever the clock of the machine that took it says
+        until = datetime.max.replace(tzinfo=UTC) if is_now else self._as_of
         try:
             drain_inbox(self._settings, self._rules.fields, self._as_of, until)
         except SourceError as error:

@@ -128,10 +128,12 @@ def _pull_suppressions(settings: Settings, rules: RuleSet, client: SendGridRecor
         },
         range(1, len(entries) + 1),
     )
+    latest = int((as_of + OVERLAP).timestamp())
     with open_warehouse(settings) as warehouse:
         counts = load_rows(warehouse, load_plan(_SUPPRESSIONS, "UTC"), rows_of(raw, _SUPPRESSIONS), as_of)
         for name, found in told.items():
-            newest = max((entry.created for entry in found if entry.created is not None), default=None)
+            # a stamp ahead of the clock must not hide what comes after
+            newest = max((at for entry in found if (at := entry.created) is not None and at <= latest), default=None)
             if newest is not None:
                 move_watermark(warehouse, f"sendgrid {name}", str(max(newest, int(reached[name] or 0))), as_of)
     return Evidence(suppressions_read=len(entries), suppressions_new=counts.rows_loaded)

@@ -39,7 +39,7 @@ _LINK = re.compile(r"://|www\.", re.IGNORECASE)
 def shown_fields(templates: Sequence[Template], fields: Sequence[Field]) -> list[Field]:
     """Returns the lead's fields that any of the templates mentions."""
     text = "\n".join(part for template in templates for part in (template.subject, template.text, template.html))
-    mentioned = set(re.findall(r"\blead\.(\w+)", text))
+    mentioned = set(re.findall(r"\blead\s*\.\s*(\w+)", text))
     return [field for field in fields if field.id in mentioned and not field.system]
 
 

@@ -223,6 +223,12 @@ def apply_evidence(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of:
     return moved, released
 
 
+def note_evidence(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> int:
+    """Note what the provider's events tell of sends that have not been counted yet. Returns how many they moved."""
+    since = recomputed_at(connection, rules, as_of)
+    return count_of(connection.execute(query("record_outcomes"), {"recomputed_at": since, "as_of": as_of}))
+
+
 def recent_mails(
     connection: duckdb.DuckDBPyConnection, as_of: datetime, timezone: str, within_days: float
 ) -> RecentMails:

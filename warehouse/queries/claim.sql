@@ -1,6 +1,6 @@
 -- One row per planned send of a page, with what its mail shows and the reason, if any, why it may no longer go.
 -- key: send_id
--- from: page, leaving, sends, holdout, lead_aliases, leads, rule_steps, segment_members, fresh_blocks
+-- from: page, leaving, sends, holdout, scenario_runs, lead_aliases, leads, rule_steps, segment_members, fresh_blocks
 -- A send may have waited since it was decided: stage, segment and step are looked at again. Suppression stands here
 -- again because facts may have come in since. What the last recompute saw is in leads; what came in at its instant or
 -- later is in fresh_blocks, and holds for the whole lead and for the address. The mail is rendered from the present
@@ -62,7 +62,15 @@ freshly_blocked as (
 
 of_the_same as (
     -- two leads that were one person all along: sends to the same address, and to any other of the lead's names
-    select batch.send_id, other.send_id as other_id, other.state, other.email
+    select
+        batch.send_id,
+        other.send_id as other_id,
+        other.state,
+        other.email,
+        (other.lead_id, other.scenario, other.occurrence) in (
+            select (lead_id, scenario, occurrence) from scenario_runs
+            where end_reason = 'merged'
+        ) as is_of_an_ended_run,
     from batch
     inner join sends as other
         on
@@ -71,7 +79,15 @@ of_the_same as (
             and batch.step = other.step
             and batch.occurrence = other.occurrence
     union all
-    select batch.send_id, other.send_id as other_id, other.state, other.email
+    select
+        batch.send_id,
+        other.send_id as other_id,
+        other.state,
+        other.email,
+        (other.lead_id, other.scenario, other.occurrence) in (
+            select (lead_id, scenario, occurrence) from scenario_runs
+            where end_reason = 'merged'
+        ) as is_of_an_ended_run,
     from batch
     inner join warehouse.lead_aliases as names
         on batch.lead_id = names.lead_id and batch.planned_lead_id != names.alias_lead_id
@@ -99,7 +115,7 @@ twins as (
     where
         other_id != send_id
         and state not in ('cancelled', 'rejected')
-        and (state != 'planned' or (other_id < send_id and is_deliverable(email)))
+        and (state != 'planned' or (other_id < send_id and is_deliverable(email) and not is_of_an_ended_run))
 )
 
 select

@@ -11,7 +11,13 @@ with mails as (
         row_number() over (
             partition by current_lead_id, scenario, step, occurrence
             -- one that was decided against says nothing of the others
-            order by is_sent desc, is_decided, triggered_at, lead_id
+            order by
+                is_sent desc,
+                is_decided,
+                -- the run that goes on, not the one that ended when two leads turned out to be one
+                send_id in (select leaving.send_id from leaving where leaving.reason = 'merged'),
+                triggered_at,
+                lead_id
         ) = 1 as is_first_of_lead,
     from mails_at_hand
     where hash(current_lead_id) % $parts::ubigint = $part::ubigint
@@ -325,18 +331,36 @@ capped_steps as (
     from capped
 ),
 
+next_in_line as (
+    -- the one mail that may go in the place of one that a cap keeps back
+    select send_id
+    from answered
+    where decision = 'superseded' and category = 'transactional' and reason is null
+    qualify
+        row_number() over (
+            partition by current_lead_id, trigger_event_id, due_at
+            order by priority, scenario, step
+        ) = 1
+),
+
 decided as (
     select
         answered.*,
         case
             when capped.send_id is not null then 'frequency_cap'
-            -- what stands behind a mail that has to wait waits with it, unless no cap keeps it
+            -- what stands behind a mail that has to wait waits with it, unless no cap keeps it and it is the next
             when answered.decision = 'superseded' and capped_steps.current_lead_id is not null
-                then if(answered.category = 'marketing', 'frequency_cap', 'sent')
+                then
+                    case
+                        when answered.category = 'marketing' then 'frequency_cap'
+                        when next_in_line.send_id is not null then 'sent'
+                        else 'superseded'
+                    end
             else answered.decision
         end as final_decision,
     from answered
     left join capped on answered.send_id = capped.send_id
+    left join next_in_line on answered.send_id = next_in_line.send_id
     left join capped_steps
         on
             answered.current_lead_id = capped_steps.current_lead_id

@@ -1,6 +1,6 @@
 -- One row per mail, decided on or not, of the leads with one to decide on: what a decision has to know of them.
 -- key: send_id
--- from: enrolments, undecided, send_decisions, lead_aliases
+-- from: enrolments, undecided, send_decisions, sends, lead_aliases
 -- A lead's mails are those of all its names.
 with touched as (
     select lead_id from undecided
@@ -22,9 +22,12 @@ select
     enrolments.due_at,
     decisions.decision as earlier_decision,
     coalesce(decisions.is_final, false) as is_decided,
-    coalesce(decisions.decision = 'sent', false) as is_sent,
+    -- what was given up, or refused by the provider, went to nobody
+    coalesce(decisions.decision = 'sent' and coalesce(sends.state not in ('cancelled', 'rejected'), true), false)
+        as is_sent,
     not coalesce(decisions.is_final, false) and enrolments.due_at <= $as_of as is_due,
 from enrolments
 left join warehouse.lead_aliases as aliases on enrolments.lead_id = aliases.alias_lead_id
 left join send_decisions as decisions on enrolments.send_id = decisions.send_id
+left join sends on enrolments.send_id = sends.send_id
 where enrolments.lead_id in (select lead_id from touched)

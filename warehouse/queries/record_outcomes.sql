@@ -61,7 +61,7 @@ where
     and (
         sends.state in ('planned', 'claimed', 'sending', 'unknown', 'accepted', 'delivered')
         -- one that rode, was released, and was then given up
-        or (sends.state = 'cancelled' and sends.attempt_id is not null)
+        or sends.state = 'cancelled'
     )
     and sends.state != told.state
     -- a late "processed" does not undo a delivery

@@ -19,16 +19,11 @@ def connect_sfa(settings: Settings, rules: RuleSet) -> Sfa:
     """
     scheme = settings.sfa.partition("://")[0]
     fields = {synced.field: synced.name for synced in rules.sfa.fields if synced.name}
-    if scheme == "salesforce":
-        _need("simple_salesforce", "salesforce")
-        from tasks.clients.sfa.salesforce import SalesforceSfa
-
-        return SalesforceSfa(settings.sfa, fields)
     if scheme == "hubspot":
         _need("hubspot", "hubspot")
-        from tasks.clients.sfa.hubspot import HubSpotSfa
+        from tasks.clients.sfa.hubspot import HubSpot
 
-        return HubSpotSfa(settings.sfa, fields)
+        return HubSpot(settings.sfa, fields)
     return SqlSfa(settings.sfa, {synced.field: synced.name or synced.field for synced in rules.sfa.fields})
 
 
