@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -160,8 +159,13 @@ def main() -> None:
         started = time.perf_counter()
         leads = _sync(options.home, url, BEFORE if options.run == "fill" else AS_OF)
         seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps(asdict(Syncing(options.database, options.run, seconds, peak, leads))))
+    print(json.dumps(asdict(Syncing(options.database, options.run, seconds, _peak(), leads))))
+
+
+def _peak() -> int:
+    """The most memory this process held, in bytes; ``getrusage`` would count what its parent held, too."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 if __name__ == "__main__":

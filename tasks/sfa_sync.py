@@ -18,7 +18,7 @@ from settings import Settings
 from tasks.acts import check_act_instant, only_one
 from tasks.brief import cause_label, make_brief
 from tasks.clients.sfa.connect import connect_sfa
-from tasks.clients.sfa.protocol import HandoffWrite, LeadWrite, Page, Sfa, SfaDeal, SfaHandoff, SfaLead
+from tasks.clients.sfa.protocol import HandoffWrite, LeadWrite, Page, Sfa, SfaDeal, SfaHandoff, SfaLead, Written
 from tasks.clients.sources.batches import RawBatch, text_array
 from tasks.clients.sources.in_memory import in_memory_source, rows_of
 from tasks.clients.sources.staging import load_plan
@@ -33,6 +33,7 @@ from warehouse.routing import sfa_user_of
 NAME = "sfa"
 """The source that facts from the SFA bear."""
 _FACTS_AT_ONCE = 20_000
+_NOTED_AT_ONCE = 10_000
 _MOST_FAULTS = 20
 Tell = Callable[[str], None]
 
@@ -251,29 +252,37 @@ class _Sync:
             sfa_sync.settle_unwritten(ledger, self._as_of)
 
     def _write_leads(self) -> None:
+        """Write what is to be written, and note it some pages at a time: what was not noted is compared anew."""
         last = ""
         while True:
             with open_ledger(self._settings, read_only=True) as ledger:
-                rows = sfa_sync.page_to_write(ledger, last, self._sfa.page_size)
+                rows = sfa_sync.page_to_write(ledger, last, _NOTED_AT_ONCE)
             if not rows:
                 return
             check_act_instant(self._as_of, is_loopback=self._sfa.is_local)
             last = rows[-1]["lead_id"]
-            rows = self._without_strangers(rows)
-            answers = self._sfa.write_leads([_write_of(row) for row in rows])
-            written = [
-                {"lead_id": one.key, "sfa_id": one.sfa_id, "verdict": one.verdict, "message": one.message}
-                for one in answers
-            ]
-            with open_ledger(self._settings) as ledger:
-                sfa_sync.settle(ledger, written, self._as_of)
-            self._counts["leads_written"] += sum(one.verdict == "written" for one in answers)
-            self._faults += [
-                f"the SFA refuses lead {one.key}: {one.message or 'no reason given'}; once corrected it is written"
-                for one in answers
-                if one.verdict == "refused"
-            ]
-            self._tell(f"SFA: {self._counts['leads_written']:,} leads written")
+            answers: list[Written] = []
+            try:
+                for start in range(0, len(rows), self._sfa.page_size):
+                    page = self._without_strangers(rows[start : start + self._sfa.page_size])
+                    answers += self._sfa.write_leads([_write_of(row) for row in page])
+            finally:
+                self._note_written(answers)
+
+    def _note_written(self, answers: Sequence[Written]) -> None:
+        written = [
+            {"lead_id": one.key, "sfa_id": one.sfa_id, "verdict": one.verdict, "message": one.message}
+            for one in answers
+        ]
+        with open_ledger(self._settings) as ledger:
+            sfa_sync.settle(ledger, written, self._as_of)
+        self._counts["leads_written"] += sum(one.verdict == "written" for one in answers)
+        self._faults += [
+            f"the SFA refuses lead {one.key}: {one.message or 'no reason given'}; once corrected it is written"
+            for one in answers
+            if one.verdict == "refused"
+        ]
+        self._tell(f"SFA: {self._counts['leads_written']:,} leads written")
 
     def _without_strangers(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Leave out whom sales has entered meanwhile: the next run reads that record, and makes no second one."""

@@ -311,46 +311,10 @@ def _settle(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> int:
         where settled.verdict != 'changed'
         """
     )
-    connection.execute(
-        """
-        insert into sfa_leads by name
-        select
-            record_id as sfa_id,
-            lead_id,
-            email,
-            owner,
-            plain_map(given) as theirs,
-            case verdict when 'written' then agreed else map {} end as agreed,
-            case
-                when merged_into is not null then 'merged'
-                when verdict = 'written' then 'known'
-                when verdict = 'gone' then 'deleted'
-                else 'refused'
-            end as state,
-            coalesce(merged_into, message) as state_reason,
-            case when has_correction then $as_of::timestamptz end as corrected_at,
-            case when verdict = 'written' then $as_of::timestamptz end as written_at,
-            ours_hash,
-            false as is_new_there,
-        from settling
-        on conflict (sfa_id) do update set
-            lead_id = excluded.lead_id,
-            email = coalesce(sfa_leads.email, excluded.email),
-            owner = coalesce(excluded.owner, sfa_leads.owner),
-            theirs = case
-                when excluded.state in ('known', 'merged') then plain_map(map_concat(sfa_leads.theirs, excluded.theirs))
-                else sfa_leads.theirs
-            end,
-            agreed = case when excluded.state in ('known', 'merged') then excluded.agreed else sfa_leads.agreed end,
-            state = excluded.state,
-            state_reason = excluded.state_reason,
-            corrected_at = coalesce(excluded.corrected_at, sfa_leads.corrected_at),
-            written_at = coalesce(excluded.written_at, sfa_leads.written_at),
-            ours_hash = excluded.ours_hash,
-            is_new_there = false
-        """,
-        {"as_of": as_of},
-    )
+    # replaced as a whole: an upsert of so many columns takes ten times as long
+    connection.execute(f"create or replace temp table settled_leads as {query('settled_sfa_leads')}", {"as_of": as_of})
+    connection.execute("delete from sfa_leads using settled_leads where sfa_leads.sfa_id = settled_leads.sfa_id")
+    connection.execute("insert into sfa_leads by name from settled_leads")
     connection.execute(
         "delete from sfa_leads using settling"
         " where sfa_leads.sfa_id = 'refused:' || settling.lead_id and settling.record_id != sfa_leads.sfa_id"

@@ -176,6 +176,7 @@ def test_the_daily_run_publishes_and_a_second_round_at_the_same_instant_changes_
     (summary,) = (artifact for artifact in artifacts if artifact["key"] == "nurture-summary")
     assert NOON.isoformat() in summary["data"]
 
+    deployed.run("nurture-cycle", as_of=NOON.isoformat())  # takes in what the provider told of the morning's list
     before, accepted = deployed.everything(), deployed.accepted()
     deployed.run("nurture-cycle", "daily-handoff-and-kpi", as_of=NOON.isoformat())
     assert deployed.everything() == before
@@ -189,7 +190,11 @@ def test_a_scheduled_run_of_every_deployment_completes(deployed: Deployed) -> No
     runs = deployed.run(*(entry["name"] for entry in DEPLOYMENTS))
     ((published_at,),) = deployed.rows("kpi.duckdb", "select as_of from publication")
     assert begun <= published_at <= datetime.now(UTC)
-    assert deployed.accepted() == accepted, "what was due months ago is not mailed any more"
+    digests = {
+        name for (name,) in deployed.rows("ledger.duckdb", "select notice_id from notices where kind = 'digest'")
+    }
+    new = set(deployed.accepted()) - set(accepted)
+    assert new <= digests, "what was due months ago is not mailed any more"
     told = [deployed.server.get(f"/flow_runs/{run}") for run in runs]
     logs = deployed.server.post("/logs/filter", logs={"flow_run_id": {"any_": runs}}, limit=200)
     assert logs
