@@ -25,6 +25,13 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
+SFA_URLS = {
+    "hubspot": "hubspot://:TOKEN@api.hubapi.com",
+    "salesforce": "salesforce://CLIENT_ID:CLIENT_SECRET@mydomain.my.salesforce.com",
+}
+"""By scheme: how the URL of an SFA that is no database looks."""
+
+
 def _reachable_database(value: SecretStr | None, file: str, more: str = "") -> SecretStr | None:
     if value is None:
         return None
@@ -102,7 +109,16 @@ class Settings(BaseSettings):
     @field_validator("sfa_url")
     @classmethod
     def _reachable_sfa(cls, value: SecretStr | None) -> SecretStr | None:
-        return _reachable_database(value, "sfa.db", "; salesforce:// and hubspot:// are not served yet")
+        form = SFA_URLS.get(value.get_secret_value().partition("://")[0]) if value else None
+        if value is None or form is None:
+            return _reachable_database(value, "sfa.db", "".join(f", or {form}" for form in SFA_URLS.values()))
+        try:
+            parts = urlsplit(value.get_secret_value())
+        except ValueError:
+            parts = urlsplit("")
+        if not parts.hostname or not parts.password or (not parts.username and "//:" not in form):
+            raise ValueError(f"must look like {form}")
+        return value
 
     @field_validator("inbox_url")
     @classmethod

@@ -17,8 +17,8 @@ from rules.senders import check_address
 
 HOT = "hot"
 HOT_AGAIN = "hot_again"
-KEPT_CAUSES = (HOT, HOT_AGAIN)
-"""What the engine itself calls causes; no rule may bear these names."""
+KEPT_CAUSE_LABELS = {HOT: "ホット(スコア到達)", HOT_AGAIN: "ホット(差し戻し後に再び活発)"}
+"""What the engine itself calls causes, in Japanese; no rule may bear these names."""
 KEPT_REASONS = ("already_handed_off", "account_handed_off", "not_cooled", "holdout")
 _TIERS = ("hot", "warm", "cold")
 _VARIABLE = re.compile(r"NURTURE_[A-Z0-9_]+")
@@ -188,7 +188,7 @@ class HandoffChecks:
             check_ids(getattr(value, key), spot.at(key), "rule")
             for at, rule in enumerate(getattr(value, key)):
                 here = spot.at(key, at, "id")
-                if rule.id in KEPT_CAUSES:
+                if rule.id in KEPT_CAUSE_LABELS:
                     here.fault("the engine names a cause so itself", received=shown(rule.id), hint="choose another id")
                 first = next(one for one in rules if one.id == rule.id)
                 if first is not rule and first not in getattr(value, key):

@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
-from rules.handoff import HOT, HOT_AGAIN
+from rules.handoff import KEPT_CAUSE_LABELS
 from rules.models import RuleSet
 
 _UNKNOWN = "(未登録)"
-_KEPT_CAUSES = {HOT: "ホット(スコア到達)", HOT_AGAIN: "ホット(差し戻し後に再び活発)"}
 _WEEKDAYS = "月火水木金土日"
 _LONGEST_ANSWER = 400
 
 
 def cause_label(rules: RuleSet, cause: str) -> str:
     """What called for sales, in Japanese."""
-    if cause in _KEPT_CAUSES:
-        return _KEPT_CAUSES[cause]
+    if cause in KEPT_CAUSE_LABELS:
+        return KEPT_CAUSE_LABELS[cause]
     return next((action.label for action in rules.sales_actions if action.id == cause), cause)
 
 

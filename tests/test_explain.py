@@ -561,7 +561,7 @@ def test_handoffs_refusals_and_notices_are_told(world: World) -> None:
         ("handoff", "consultation"), ("notice", "consultation"), ("notice", "seminar"), ("refused", "hot"),
     ]  # fmt: skip
     text = text_of(explanation, rules)
-    assert "引き継ぎ「個別相談」 担当 佐藤: 連絡待ち、初回連絡の期限 2026/04/04 09:00" in text
+    assert "引き継ぎ「個別相談」 担当 佐藤(順番): 連絡待ち、初回連絡の期限 2026/04/04 09:00" in text
     assert "見送り「ホット(スコア到達)」: すでに営業へ引き継いでいる(30日以内は再び引き継がない)" in text
     assert "お知らせ「セミナー申込」" in text
     before = told(world, rules, at(1), recomputes=False)

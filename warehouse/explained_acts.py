@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from rules.handoff import KEPT_CAUSE_LABELS
 from rules.models import RuleSet, Selector, Step
 from rules.wording import Wording
 from warehouse.explanation import Mail, Membership, NoMail, SalesContact, ScenarioRun
@@ -28,12 +29,12 @@ def explain_runs(replay: Replay, wording: Wording) -> tuple[ScenarioRun, ...]:
 
 
 def explain_sales(replay: Replay, wording: Wording) -> tuple[SalesContact, ...]:
-    """Every handoff, notice and refusal of the lead, in order of time."""
+    """Every handoff, follow-up, notice and refusal of the lead, in order of time."""
     return tuple(SalesContact(label=_cause(row["cause"], wording), **row) for row in replay.rows("explain_sales"))
 
 
 def _cause(cause: str, wording: Wording) -> str:
-    return "ホット(スコア到達)" if cause == "hot" else wording.label("action", cause)
+    return KEPT_CAUSE_LABELS.get(cause) or wording.label("action", cause)
 
 
 def acts_since(replay: Replay, rules: RuleSet, has_ledger: bool) -> datetime | None:

@@ -194,7 +194,7 @@ class NoMail:
 
 @dataclass(frozen=True)
 class SalesContact:
-    """A handoff, a notice, or a hot lead that was not handed off (``refused``), to or because of whom and when."""
+    """A handoff, what sales did with it (``follow_up``), a ``notice``, or no handoff (``refused``)."""
 
     kind: str
     cause: str
@@ -206,6 +206,11 @@ class SalesContact:
     due_at: datetime | None
     first_contact_at: datetime | None
     outcome: str | None
+    reason: str | None
+    """Of a handoff, why it went to this owner; of a follow-up, where it was said: ``sfa``, ``link`` or ``engine``."""
+    notice_kind: str | None
+    recipient: str | None
+    """Who is told by a notice: a rep, a manager or a channel."""
     rule_set_version: str | None
 
 

@@ -26,7 +26,7 @@ PUBLISHED_TABLES = (
     "leads", "lead_score_points", "segment_members", "lead_stage_changes", "lead_tier_changes", "deals",
     "accounts", "lead_accounts", "lead_mail_kinds",
     "segments", "stages", "tiers", "steps",
-    "send_decisions", "sends", "handoffs", "handoff_decisions",
+    "send_decisions", "sends", "handoffs", "handoff_decisions", "handoff_changes", "notices", "sfa_conflicts",
     "kpi_mail_daily", "kpi_funnel_daily", "kpi_segment_daily", "kpi_handoff_daily",
 )  # fmt: skip
 """In the order in which they are built."""

@@ -86,6 +86,7 @@ def assign_owners(connection: duckdb.DuckDBPyConnection, rules: RuleSet) -> None
             "select handoff_id, caused_at from unassigned where owner_before is null and route is not distinct from ?",
             [route],
         )
+    connection.execute("update handoffs set first_owner = owner where first_owner is null")
 
 
 def reassign(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> int:

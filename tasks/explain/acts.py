@@ -56,15 +56,36 @@ _STATES = {
 }
 _HANDOFF_STATES = {
     "new": "連絡待ち",
+    "accepted": "対応中",
     "contacted": "連絡済み",
     "meeting": "商談",
     "won": "受注",
     "lost": "失注",
     "returned": "差し戻し",
+    "reassigned": "担当変更",
+}
+_ASSIGNED = {
+    "same_owner": "前からの担当",
+    "route": "担当の分け方",
+    "turn": "順番",
+    "cover": "代わりの担当",
+    "over_capacity": "順番(全員が上限)",
+}
+"""Why a handoff went to its owner."""
+_SAID = {"sfa": "SFA", "link": "通知のリンク", "engine": "二つ目の期限"}
+"""Where it was said what became of a handoff."""
+_NOTICES = {
+    "handoff": "引き継ぎの通知",
+    "notify": "お知らせ",
+    "reminder": "期限前の通知",
+    "escalation": "期限超過の通知",
+    "reassigned": "担当変更の通知",
 }
 _REFUSALS = {
-    "already_handed_off": "すでに営業へ引き継いでいる",
-    "account_handed_off": "同じ企業の別の方をすでに営業へ引き継いでいる",
+    "already_handed_off": "すでに営業へ引き継いでいる({again}以内は再び引き継がない)",
+    "account_handed_off": "同じ企業の別の方をすでに営業へ引き継いでいる({again}以内は再び引き継がない)",
+    "not_cooled": "前の引き継ぎのあと、スコアが{cools}点を下回っていない",
+    "holdout": "効果測定のため、営業に引き継がない対照群に入っている",
 }
 
 
@@ -177,7 +198,11 @@ def _missing(page: Page, missing: NoMail, rules: RuleSet, wording: Wording) -> s
 def write_sales(page: Page, explanation: Explanation, rules: RuleSet) -> None:
     """Handoffs and notices to sales, or how far the lead is from one."""
     page.heading("営業への引き継ぎ")
-    owners = {owner.id: owner.name for owner in rules.handoff.owners}
+    handoff = rules.handoff
+    owners = {
+        **{one.id: one.name for one in (*handoff.owners, *handoff.managers)},
+        **{channel.id: channel.label for channel in handoff.channels},
+    }
     for contact in explanation.sales:
         page.line(f"{page.stamp(contact.decided_at)}  {_contact(page, contact, owners, rules)}")
     if not explanation.sales:
@@ -190,14 +215,23 @@ def write_sales(page: Page, explanation: Explanation, rules: RuleSet) -> None:
 
 def _contact(page: Page, contact: SalesContact, owners: dict[str, str], rules: RuleSet) -> str:
     owner = f"担当 {owners.get(contact.owner, contact.owner)}" if contact.owner else ""
-    if contact.kind == "refused":
-        again = days(rules.handoff.again_after_days)
-        why = _REFUSALS.get(contact.state, contact.state)
-        return f"見送り「{contact.label}」: {why}({again}以内は再び引き継がない)"
-    if contact.kind == "notice":
-        why = f"({_reason(contact.outcome)})" if contact.state == "cancelled" and contact.outcome else ""
-        return f"お知らせ「{contact.label}」 {owner}: {_STATES.get(contact.state, contact.state)}{why}"
-    told = [f"引き継ぎ「{contact.label}」 {owner}: {_HANDOFF_STATES.get(contact.state, contact.state)}"]
+    match contact.kind:
+        case "refused":
+            return f"見送り「{contact.label}」: {_refusal(contact.state, rules)}"
+        case "notice":
+            why = f"({_reason(contact.outcome)})" if contact.state == "cancelled" and contact.outcome else ""
+            who = owners.get(contact.recipient or "", contact.recipient)
+            kind = _NOTICES.get(contact.notice_kind or "", contact.notice_kind)
+            return f"{kind}「{contact.label}」 {who}へ: {_STATES.get(contact.state, contact.state)}{why}"
+        case "follow_up":
+            said = _SAID.get(contact.reason or "", contact.reason)
+            more = f"、{contact.outcome}" if contact.outcome and contact.outcome != contact.state else ""
+            to = f" {owner}" if owner else ""
+            return (
+                f"営業の対応「{contact.label}」{to}: {_HANDOFF_STATES.get(contact.state, contact.state)}{more}({said})"
+            )
+    because = f"({_ASSIGNED[contact.reason]})" if contact.reason in _ASSIGNED else ""
+    told = [f"引き継ぎ「{contact.label}」 {owner}{because}: {_HANDOFF_STATES.get(contact.state, contact.state)}"]
     if contact.due_at:
         told.append(f"初回連絡の期限 {page.stamp(contact.due_at)}")
     if contact.first_contact_at:
@@ -205,3 +239,11 @@ def _contact(page: Page, contact: SalesContact, owners: dict[str, str], rules: R
     if contact.outcome and contact.outcome != contact.state:
         told.append(contact.outcome)
     return "、".join(told)
+
+
+def _refusal(decision: str, rules: RuleSet) -> str:
+    if decision in _REFUSALS:
+        handoff = rules.handoff
+        return _REFUSALS[decision].format(again=days(handoff.again_after_days), cools=handoff.cools_below)
+    label = next((one.label for one in rules.handoff.not_when if one.id == decision), decision)
+    return f"「{label}」に当てはまる"

@@ -1,25 +1,84 @@
--- One row per handoff, notice or refusal of a lead by an instant.
--- key: kind, cause, decided_at, caused_at
--- from: handoffs, handoff_decisions, notices, lead_aliases
--- What sales did is told as the SFA has it now: the ledger keeps no history of it but when first contact was made.
+-- One row per handoff, follow-up, notice or refusal of a lead by an instant.
+-- key: kind, cause, decided_at, caused_at, notice_kind, recipient
+-- from: handoffs, handoff_changes, handoff_decisions, notices, lead_aliases
+-- A handoff stands as the engine knew it then; what sales said later is not told.
 with aliases as (
     select alias_lead_id from lead_aliases
     where lead_id = $lead_id
+),
+
+own as (
+    select * from ledger.handoffs
+    where handed_off_at <= $as_of and lead_id in (select alias_lead_id from aliases)
+),
+
+changes as (
+    select
+        changes.*,
+        own.cause,
+        own.caused_at,
+    from ledger.handoff_changes as changes
+    inner join own on changes.handoff_id = own.handoff_id
+),
+
+known as (
+    select
+        handoff_id,
+        arg_max(status, (changed_at, noted_at)) filter (status is not null) as status,
+        arg_max(owner, (changed_at, noted_at)) as owner,
+        arg_max_null(coalesce(outcome, reject_reason), (changed_at, noted_at)) filter (status is not null) as outcome,
+        min(
+            coalesce(
+                first_contact_at,
+                case when status in ('contacted', 'meeting', 'won', 'lost') then changed_at end
+            )
+        ) as first_contact_at,
+    from changes
+    where noted_at <= $as_of
+    group by handoff_id
 )
 
 select
     'handoff' as kind,
+    own.cause,
+    own.caused_at,
+    own.handed_off_at as decided_at,
+    -- a ledger older than the history of changes has the stand alone
+    coalesce(
+        known.status,
+        case
+            when own.handoff_id in (select handoff_id from changes where status is not null) then 'new'
+            else own.status
+        end
+    ) as state,
+    coalesce(known.owner, own.first_owner) as owner,
+    own.due_at,
+    coalesce(known.first_contact_at, case when own.first_contact_at <= $as_of then own.first_contact_at end)
+        as first_contact_at,
+    known.outcome,
+    own.assigned_because as reason,
+    null as notice_kind,
+    null as recipient,
+    own.rule_set_version,
+from own
+left join known on own.handoff_id = known.handoff_id
+union all
+select
+    'follow_up' as kind,
     cause,
     caused_at,
-    handed_off_at as decided_at,
-    status as state,
+    changed_at as decided_at,
+    coalesce(status, 'reassigned') as state,
     owner,
-    due_at,
-    case when first_contact_at <= $as_of then first_contact_at end as first_contact_at,
+    null as due_at,
+    null as first_contact_at,
     coalesce(outcome, reject_reason) as outcome,
-    rule_set_version,
-from ledger.handoffs
-where handed_off_at <= $as_of and lead_id in (select alias_lead_id from aliases)
+    source as reason,
+    null as notice_kind,
+    null as recipient,
+    null as rule_set_version,
+from changes
+where noted_at <= $as_of
 union all
 select
     'refused' as kind,
@@ -31,6 +90,9 @@ select
     null as due_at,
     null as first_contact_at,
     null as outcome,
+    null as reason,
+    null as notice_kind,
+    null as recipient,
     rule_set_version,
 from ledger.handoff_decisions
 where decided_at <= $as_of and lead_id in (select alias_lead_id from aliases)
@@ -45,7 +107,10 @@ select
     null as due_at,
     null as first_contact_at,
     case when state_changed_at <= $as_of then state_reason end as outcome,
+    null as reason,
+    kind as notice_kind,
+    recipient,
     null as rule_set_version,
 from ledger.notices
 where planned_at <= $as_of and lead_id in (select alias_lead_id from aliases)
-order by decided_at, kind, cause
+order by decided_at, kind, cause, notice_kind, recipient
