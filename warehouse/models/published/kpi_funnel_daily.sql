@@ -1,6 +1,6 @@
 -- One row per local date and purchase stage: who came, who moved on, who is there, and what came of it.
 -- key: date, stage
--- from: lead_stage_changes, lead_tier_changes, stages, handoffs, deals
+-- from: lead_stage_changes, lead_tier_changes, stages, handoffs, handoff_changes, deals
 -- leads_in + entered - moved_on = leads, and a day's leads_in are the day before's leads. Handoffs, meetings and deals
 -- stand in the stage the lead is in at that instant.
 with stage_stays as (
@@ -35,6 +35,16 @@ hot_in_stage as (
     where hot_stays.tier = 'hot'
 ),
 
+met as (
+    -- what was won or lost has been a meeting, though nobody said so in between
+    select
+        handoff_id,
+        min(changed_at) as changed_at,
+    from handoff_changes
+    where status in ('meeting', 'won', 'lost')
+    group by handoff_id
+),
+
 happenings as (
     select stage, entered_at as happened_at, 'entered' as what, 1 as number from stage_stays
     union all
@@ -54,15 +64,19 @@ happenings as (
             1 as number,
         from handoffs
         union all
-        -- where sales noted no first contact the day of the handoff has to do
+        -- whose history was not kept yet has the day of the first contact, or that of the handoff
         select
             current_lead_id as lead_id,
             caused_at as at_stage,
-            coalesce(first_contact_at, handed_off_at) as happened_at,
+            coalesce(met.changed_at, first_contact_at, handed_off_at) as happened_at,
             'meetings' as what,
             1 as number,
         from handoffs
-        where outcome in ('meeting', 'won', 'lost') or status in ('meeting', 'won', 'lost')
+        left join met on handoffs.handoff_id = met.handoff_id
+        where
+            met.handoff_id is not null
+            or handoffs.outcome in ('meeting', 'won', 'lost')
+            or handoffs.status in ('meeting', 'won', 'lost')
         union all
         select lead_id, won_at as at_stage, won_at as happened_at, 'deals_won' as what, 1 as number
         from deals
