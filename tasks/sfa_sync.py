@@ -75,16 +75,21 @@ class _Sync:
         self._owners = {owner.id: sfa_user_of(owner) for owner in rules.handoff.owners}
 
     def run(self) -> dict[str, int]:
-        self._read("leads", self._sfa.lead_changes, lambda one: one.modified_at, self._note_leads)
-        self._read("handoffs", self._sfa.handoff_changes, lambda one: one.changed_at, self._note_handoffs)
-        self._read("deals", self._sfa.deal_changes, lambda one: one.changed_at, self._note_deals)
+        with open_ledger(self._settings, read_only=True) as ledger:
+            marks = sfa_sync.read_marks(ledger)
+        self._read("leads", marks, self._sfa.lead_changes, lambda one: one.modified_at, self._note_leads)
+        self._read("handoffs", marks, self._sfa.handoff_changes, lambda one: one.changed_at, self._note_handoffs)
+        self._read("deals", marks, self._sfa.deal_changes, lambda one: one.changed_at, self._note_deals)
         with open_ledger(self._settings, with_warehouse=True) as ledger:
             self._counts["follow_ups"] += follow_ups.apply_follow_ups(ledger, self._as_of)
             sfa_sync.begin(ledger, self._rules, self._as_of, self._settings.timezone)
             merged = sfa_sync.merged_records(ledger)
+            renamed = sfa_sync.page_to_write(ledger, "", 1)
         self._join(merged)
-        self._write_leads()  # records that are to say which lead theirs turned out to be
-        while self._compare():
+        if renamed:
+            self._write_leads()  # records that are to say which lead theirs turned out to be
+        found = sfa_sync.MOST_LEADS
+        while found == sfa_sync.MOST_LEADS and (found := self._compare()):
             self._take_over()
             self._write_leads()
         self._write_handoffs()
@@ -98,14 +103,13 @@ class _Sync:
     def _read(
         self,
         kind: str,
+        marks: Mapping[str, datetime],
         changes: Callable[[datetime | None], Iterable[Page[Any]]],
         changed_at: Callable[[Any], datetime],
         note: Callable[[Sequence[Any]], None],
     ) -> None:
         """Read the changes of one kind of record, a page at a time, and note how far when all are read."""
-        with open_ledger(self._settings, read_only=True) as ledger:
-            mark = sfa_sync.read_mark(ledger, kind)
-        until = mark
+        until = mark = marks.get(kind)
         for page in changes(None if mark is None else mark - sfa_sync.EARLIER):
             self._faults += page.faults
             if page.rows:
@@ -207,13 +211,13 @@ class _Sync:
             with open_ledger(self._settings) as ledger:
                 sfa_sync.note_merged(ledger)
 
-    def _compare(self) -> bool:
+    def _compare(self) -> int:
         with open_ledger(self._settings, with_warehouse=True) as ledger:
             found = sfa_sync.plan_round(ledger, self._rules, self._as_of, self._settings.timezone)
         self._counts.update(found)
         if found["leads"]:
             self._tell(f"SFA: {self._counts['leads']:,} leads compared")
-        return found["leads"] > 0
+        return found["leads"]
 
     def _take_over(self) -> None:
         """Make facts of the values of theirs that are to stand here."""
@@ -247,6 +251,8 @@ class _Sync:
                 if one["field"] == "email"
             ]
             self._load("leads", [*rows.values(), *more])
+            if len(found) < _FACTS_AT_ONCE:
+                break
         with open_ledger(self._settings) as ledger:
             ledger.execute("delete from sfa_corrections")
             sfa_sync.settle_unwritten(ledger, self._as_of)
@@ -268,6 +274,8 @@ class _Sync:
                     answers += self._sfa.write_leads([_write_of(row) for row in page])
             finally:
                 self._note_written(answers)
+            if len(rows) < _NOTED_AT_ONCE:
+                return
 
     def _note_written(self, answers: Sequence[Written]) -> None:
         written = [

@@ -38,12 +38,22 @@ def open_warehouse(settings: Settings, *, read_only: bool = False) -> Iterator[d
 
 @contextmanager
 def open_ledger(
-    settings: Settings, *, read_only: bool = False, with_warehouse: bool = False, is_brief: bool = False
+    settings: Settings,
+    *,
+    read_only: bool = False,
+    with_warehouse: bool = False,
+    with_functions: bool = False,
+    is_brief: bool = False,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The ledger, migrated; with the warehouse attached read-only as ``warehouse`` where planning needs both.
+    """The ledger, migrated.
 
-    ``is_brief``: for one of many small commits of a run that has opened it before. It is as safe, and stands in the log
-    beside the file until the next use that is not brief. Such a connection has none of our functions.
+    Args:
+        settings: Where it stands.
+        read_only: Whether others may read it at the same time.
+        with_warehouse: Attach the warehouse read-only as ``warehouse``.
+        with_functions: Have our functions and macros, which takes as long as all the rest of opening.
+        is_brief: For one of many small commits of a run that has opened it before. It is as safe, and stands in the log
+            beside the file until the next use that is not brief.
     """
     if is_brief:
         connection = _connect(settings.ledger, settings)
@@ -58,7 +68,7 @@ def open_ledger(
         with open_warehouse(settings):
             pass
     attached = settings.warehouse if with_warehouse else None
-    with _open(settings, settings.ledger, "ledger", read_only, attached) as connection:
+    with _open(settings, settings.ledger, "ledger", read_only, attached, with_functions=with_functions) as connection:
         yield connection
 
 
@@ -89,13 +99,17 @@ def _open(
     migrations: Literal["facts", "ledger"],
     read_only: bool,
     attached: Path | None = None,
+    *,
+    with_functions: bool = True,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     path.parent.mkdir(parents=True, exist_ok=True)
     if read_only and not path.exists():
         with _open(settings, path, migrations, read_only=False):
             pass
-    connection = connect(path, settings, read_only=read_only)
+    connection = _connect(path, settings, read_only=read_only)
     try:
+        if with_functions:
+            _register_functions(connection, settings)
         if not read_only:
             _migrate(connection, _MIGRATIONS / migrations)
         if attached is not None:

@@ -42,10 +42,9 @@ NOTHING = duckdb.Value({}, "map(varchar, varchar)")  # type: ignore[arg-type]
 Row = dict[str, Any]
 
 
-def read_mark(connection: duckdb.DuckDBPyConnection, kind: str) -> datetime | None:
-    """Up to which change this kind of record has been read."""
-    rows = connection.execute("select changed_until from sfa_marks where kind = ?", [kind]).fetchall()
-    return rows[0][0] if rows else None
+def read_marks(connection: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
+    """Up to which change each kind of record has been read."""
+    return dict(connection.execute("select kind, changed_until from sfa_marks").fetchall())
 
 
 def move_mark(connection: duckdb.DuckDBPyConnection, kind: str, until: datetime) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -144,6 +146,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, seen: Seen) -> Iterator[Worl
         made.hand_off(RULES, at(3))
         made.pull_provider_events(at(3.5))
         made.send(RULES, at(4))
+        _what_sales_does(made)
+        made.hand_off(RULES, at(4.5))
         made.facts(_what_changes_whose_it_is)
         made.recompute(RULES, at(6))
         made.recompute(RULES, at(12))  # windows close, points decay
@@ -191,6 +195,15 @@ def _what_comes_late(connection: duckdb.DuckDBPyConnection) -> None:
     for link in ("a", "b"):
         add_event(connection, "mail_click", at(2), send_id="s1", url=f"https://x.test/{link}", useragent="curl/8.0")
         add_event(connection, "mail_click", at(2), send_id="s6", email="lead11@company5.example.com", url=f"/{link}")
+
+
+def _what_sales_does(world: World) -> None:
+    """A call, and a correction of what has changed here as well."""
+    called = at(4, hours=2)
+    with closing(sqlite3.connect(world.home / "sfa.db")) as sfa, sfa:
+        sfa.execute("update handoffs set status = 'contacted', updated_at = ?", [called.isoformat()])
+        sfa.execute("update leads set company = '株式会社営業', updated_at = ?", [called.isoformat()])
+    world.facts(lambda connection: add_lead(connection, "lead1@company0.example.com", called, company="株式会社こちら"))
 
 
 def _what_changes_whose_it_is(connection: duckdb.DuckDBPyConnection) -> None:
