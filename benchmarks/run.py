@@ -22,11 +22,12 @@ from benchmarks.pulling import measure_pulling
 from benchmarks.receiving import CONNECTIONS, measure_receiving
 from benchmarks.recomputing import Measured, measure_size, slope
 from benchmarks.sending import measure_sending
+from benchmarks.syncing import measure_syncing
 from sandbox.crowd import make_crowd
 
 SIZES = (1_000_000, 10_000_000, 100_000_000)
 EVENTS_A_LEAD = 100
-PARTS = ("recompute", "load", "pull", "send", "receive", "answer")
+PARTS = ("recompute", "load", "pull", "send", "receive", "answer", "sync")
 
 
 class Results:
@@ -92,6 +93,8 @@ def main() -> None:
         kept["receive"] = _receive(results)
     if "answer" in parts:
         kept["answer"] = _answer(results)
+    if "sync" in parts:
+        kept["sync"] = _sync(results, min(options.events, 100_000))
     results.console.print(results.table)
     if options.json:
         options.json.write_text(json.dumps(kept, indent=2), encoding="utf-8")
@@ -187,6 +190,16 @@ def _send(results: Results, folder: Path, mails: int) -> dict[str, object]:
         f"SendGrid's library one a request {helper.us_a_mail:.0f} µs ({helper.mails:,} mails)"
     )
     return {"floor": asdict(floor), "ours": asdict(ours), "helper": asdict(helper)}
+
+
+def _sync(results: Results, leads: int) -> list[dict[str, object]]:
+    """Changed leads into a SQL SFA."""
+    found = measure_syncing(leads)
+    results.say(f"{leads:,} changed leads synced")
+    for floor, ours in zip(found[::2], found[1::2], strict=True):
+        what = f"sync {leads:,} changed leads to {ours.database}"
+        results.add(what, floor.seconds, ours.seconds, None, ours.peak_bytes)
+    return [asdict(one) for one in found]
 
 
 if __name__ == "__main__":

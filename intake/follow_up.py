@@ -82,7 +82,7 @@ class FollowUp:
             sign=self._sign,
             stamp=self._stamp,
             is_all=owner == EVERYONES,
-            now=self._stamp(now),
+            now=now,
             sender=self._sender,
         )
 
@@ -104,9 +104,10 @@ class FollowUp:
             sender=self._sender,
         )
 
-    def _stamp(self, at: datetime) -> str:
+    def _stamp(self, at: datetime, weekdays: str) -> str:
         local = at.astimezone(self._context.settings.zone)
-        return f"{local.month}/{local.day} {local:%H:%M}"
+        names = weekdays.split() if " " in weekdays else weekdays
+        return f"{local.month}/{local.day}({names[local.weekday()]}) {local:%H:%M}"
 
 
 def _entry(handoff_id: str, status: str, reason: str, now: datetime) -> Entry:

@@ -73,6 +73,9 @@ class _Sync:
         self._faults: list[str] = []
         self._users = {sfa_user_of(owner): owner.id for owner in rules.handoff.owners}
         self._owners = {owner.id: sfa_user_of(owner) for owner in rules.handoff.owners}
+        # sales reads and writes the words of a reason, whose ids are ours
+        self._reasons = {reason.label: reason.id for reason in rules.handoff.return_reasons}
+        self._reason_labels = {reason.id: reason.label for reason in rules.handoff.return_reasons}
 
     def run(self) -> dict[str, int]:
         with open_ledger(self._settings, read_only=True) as ledger:
@@ -148,7 +151,8 @@ class _Sync:
         for row in rows:
             stand = stands.get(row.handoff_id)
             owner = self._users.get(row.owner or "") or (stand or {}).get("owner")
-            told = (row.status, owner, row.first_contact_at, row.outcome, row.reject_reason)
+            reason = self._reasons.get((row.reject_reason or "").strip(), row.reject_reason)
+            told = (row.status, owner, row.first_contact_at, row.outcome, reason)
             if stand is None or told == tuple(
                 stand[name] for name in ("status", "owner", "first_contact_at", "outcome", "reject_reason")
             ):
@@ -156,7 +160,7 @@ class _Sync:
             if (row.status, row.first_contact_at) == ("new", None) and stand["status"] != "new":
                 continue  # it has not heard of what was said by a link
             contact = row.first_contact_at.isoformat() if row.first_contact_at else None
-            told_texts = [row.status, owner, contact, row.outcome, row.reject_reason, row.changed_at.isoformat()]
+            told_texts = [row.status, owner, contact, row.outcome, reason, row.changed_at.isoformat()]
             key = "\x1f".join(str(part) for part in (row.handoff_id, *told_texts))
             events.append(
                 {
@@ -171,7 +175,7 @@ class _Sync:
                     "properties.owner": owner if owner != stand["owner"] else None,
                     "properties.first_contact_at": contact,
                     "properties.outcome": row.outcome,
-                    "properties.reject_reason": row.reject_reason,
+                    "properties.reject_reason": reason,
                 }
             )
         self._load("events", events)
@@ -336,7 +340,7 @@ class _Sync:
             status=row["status"],
             first_contact_at=row["first_contact_at"],
             outcome=row["outcome"],
-            reject_reason=row["reject_reason"],
+            reject_reason=self._reason_labels.get(row["reject_reason"] or "", row["reject_reason"]),
             changed_at=row["status_changed_at"],
         )
 

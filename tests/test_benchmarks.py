@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.recomputing import SAME_TABLES, check_same, measure_size, slope
 from benchmarks.sending import measure_sending
+from benchmarks.syncing import measure_syncing
 
 
 def test_the_engine_makes_what_hand_written_sql_makes(tmp_path: Path) -> None:
@@ -33,6 +34,14 @@ def test_mails_are_decided_and_delivered_beside_a_floor_of_as_many(tmp_path: Pat
         assert ledger.execute("select mails, outcome from attempts order by 1").fetchall() == [
             (500, "accepted"), (1000, "accepted"),
         ]  # fmt: skip
+
+
+def test_as_many_leads_are_synced_as_the_floor_upserts() -> None:
+    found = measure_syncing(300)
+    assert [(one.database, one.who, one.leads) for one in found] == [
+        ("sqlite", "floor", 300), ("sqlite", "ours", 300), ("postgresql", "floor", 300), ("postgresql", "ours", 300),
+    ]  # fmt: skip
+    assert all(one.seconds > 0 and one.peak_bytes > 0 for one in found)
 
 
 def test_slope_is_that_of_time_on_size() -> None:

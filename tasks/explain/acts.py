@@ -225,7 +225,7 @@ def _contact(page: Page, contact: SalesContact, owners: dict[str, str], rules: R
             return f"{kind}「{contact.label}」 {who}へ: {_STATES.get(contact.state, contact.state)}{why}"
         case "follow_up":
             said = _SAID.get(contact.reason or "", contact.reason)
-            more = f"、{contact.outcome}" if contact.outcome and contact.outcome != contact.state else ""
+            more = f"、{_outcome(contact.outcome, rules)}" if contact.outcome not in (None, contact.state) else ""
             to = f" {owner}" if owner else ""
             return (
                 f"営業の対応「{contact.label}」{to}: {_HANDOFF_STATES.get(contact.state, contact.state)}{more}({said})"
@@ -236,9 +236,14 @@ def _contact(page: Page, contact: SalesContact, owners: dict[str, str], rules: R
         told.append(f"初回連絡の期限 {page.stamp(contact.due_at)}")
     if contact.first_contact_at:
         told.append(f"初回連絡 {page.stamp(contact.first_contact_at)}")
-    if contact.outcome and contact.outcome != contact.state:
-        told.append(contact.outcome)
+    if contact.outcome not in (None, contact.state):
+        told.append(_outcome(contact.outcome, rules))
     return "、".join(told)
+
+
+def _outcome(outcome: str | None, rules: RuleSet) -> str:
+    """What came of a handoff: the words of a reason of the rules, else as sales wrote it."""
+    return next((one.label for one in rules.handoff.return_reasons if one.id == outcome), outcome or "")
 
 
 def _refusal(decision: str, rules: RuleSet) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rules.models import RuleSet, SfaSync, SyncedField
+from rules.models import ReturnReason, RuleSet, SfaSync, SyncedField
 from tasks.errors import RunError
 from tasks.sfa_sync import sync_sfa
 from tests.facts import START, add_event, add_lead, at
@@ -311,3 +311,29 @@ def test_an_instant_of_sales_in_another_zone_is_read(world: World) -> None:
     sync(world, at(3))
     sync(world, at(4))
     assert here(world, "name") == "二"
+
+
+def test_a_reason_for_giving_a_lead_back_is_words_there_and_an_id_here(world: World) -> None:
+    reasons = (ReturnReason(id="too_early", label="時期尚早"), ReturnReason(id="no_budget", label="予算なし"))
+    rules = rules_of(handoff=rule_set().handoff.model_copy(update={"return_reasons": reasons}))
+    told(world, START, name="山田太郎")
+    world.facts(lambda connection: add_event(connection, "consultation_request", at(1), email="a@example.com"))
+    world.hand_off(rules, at(2))
+    sfa(
+        world,
+        "update handoffs set status = 'returned', reject_reason = '時期尚早', updated_at = ?",
+        at(2, hours=1).isoformat(),
+    )
+    world.hand_off(rules, at(3))
+    assert world.ledger("select status, reject_reason from handoffs") == [("returned", "too_early")]
+    told_by_link = {"handoff_id": world.ledger("select handoff_id from handoffs")[0][0], "source": "link"}
+    world.facts(
+        lambda connection: add_event(
+            connection, "sales_follow_up", at(3, hours=1), email="a@example.com", status="returned",
+            reject_reason="no_budget", **told_by_link,
+        )
+    )  # fmt: skip
+    world.hand_off(rules, at(4))
+    world.hand_off(rules, at(5))
+    assert world.ledger("select reject_reason from handoffs") == [("no_budget",)]
+    assert sfa(world, "select reject_reason from handoffs") == [("予算なし",)]

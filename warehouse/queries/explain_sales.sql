@@ -26,7 +26,7 @@ known as (
         handoff_id,
         arg_max(status, (changed_at, noted_at)) filter (status is not null) as status,
         arg_max(owner, (changed_at, noted_at)) as owner,
-        arg_max_null(coalesce(outcome, reject_reason), (changed_at, noted_at)) filter (status is not null) as outcome,
+        arg_max_null(coalesce(reject_reason, outcome), (changed_at, noted_at)) filter (status is not null) as outcome,
         min(
             coalesce(
                 first_contact_at,
@@ -72,7 +72,7 @@ select
     owner,
     null as due_at,
     null as first_contact_at,
-    coalesce(outcome, reject_reason) as outcome,
+    coalesce(reject_reason, outcome) as outcome,
     source as reason,
     null as notice_kind,
     null as recipient,
