@@ -67,11 +67,9 @@ def make_open_hours(
         """
         create or replace temp macro open_until(moment) as coalesce(
             (
-                select open_before_us + least(epoch_us(moment), epoch_us(closes_at)) - epoch_us(opens_at)
+                select max(open_before_us + least(epoch_us(moment), epoch_us(closes_at)) - epoch_us(opens_at))
                 from open_hours
                 where opens_at <= moment
-                order by opens_at desc
-                limit 1
             ), 0
         )
         """
