@@ -8,36 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sandbox.hubspot_account import Account
 from sandbox.hubspot_api import Desk
 from sandbox.hubspot_rules import Refused
+from sandbox.threaded import Threaded
 
 TOKEN = "pat-na1-stand-in"  # noqa: S105 - opens nothing but the stand-in
 """The access token that is taken, until it is expired."""
-
-
-class _PromptProtocol(H11Protocol):
-    """Answers leave at once: on a kept connection their bodies would wait 40 ms for their heads to be acknowledged."""
-
-    def connection_made(self, transport: Any) -> None:
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        super().connection_made(transport)
 
 
 @dataclass(frozen=True)
@@ -52,7 +38,7 @@ class Fault:
     """Whether the request is carried out first, so that only its answer is lost."""
 
 
-class HubSpotStandIn:
+class HubSpotStandIn(Threaded):
     """One account behind HTTP, in a background thread. Use it as a context manager.
 
     Args:
@@ -77,36 +63,8 @@ class HubSpotStandIn:
                 methods=["POST"],
             ),
         ]
-        config = uvicorn.Config(
-            Starlette(routes=routes),
-            http=_PromptProtocol,
-            ws="none",
-            loop="asyncio",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            log_level="warning",
-            timeout_graceful_shutdown=1,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, name="hubspot-stand-in", daemon=True)
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"hubspot://:{TOKEN}@127.0.0.1:{self._socket.getsockname()[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        deadline = time.monotonic() + 10
-        while not self._server.started:
-            if time.monotonic() > deadline or not self._thread.is_alive():
-                raise RuntimeError("the stand-in did not come up")
-            time.sleep(0.005)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._server.should_exit = True
-        self._server.force_exit = True
-        self._thread.join(timeout=10)
-        self._socket.close()
+        super().__init__(routes, "hubspot-stand-in")
+        self.url = f"hubspot://:{TOKEN}@{self.at}"
 
     def reset(self) -> None:
         """Begins with an empty account and no faults."""
@@ -174,9 +132,6 @@ class HubSpotStandIn:
     def expire_token(self) -> None:
         """Refuses the token from now on."""
         self._token = "rotated"  # noqa: S105 - opens nothing
-
-    def _run(self) -> None:
-        self._server.run(sockets=[self._socket])
 
     def _answering(self, handle: Callable[[str, str, Request, Any], tuple[int, dict[str, Any]]]) -> Any:
         """A handler behind the faults, the token and the errors that HubSpot answers."""

@@ -24,6 +24,11 @@ def connect_sfa(settings: Settings, rules: RuleSet) -> Sfa:
         from tasks.clients.sfa.hubspot import HubSpot
 
         return HubSpot(settings.sfa, fields)
+    if scheme == "salesforce":
+        _need("simple_salesforce", "salesforce")
+        from tasks.clients.sfa.salesforce import Salesforce
+
+        return Salesforce(settings.sfa, fields, timezone=settings.timezone)
     return SqlSfa(settings.sfa, {synced.field: synced.name or synced.field for synced in rules.sfa.fields})
 
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from tasks.clients.sfa import hubspot_records as records
+from tasks.clients.sfa.faults import readable
 from tasks.clients.sfa.hubspot_calls import BATCH_SIZE, Calls, Row
 from tasks.clients.sfa.hubspot_records import HANDOFF_ID, LEAD_ID, LEAD_STAMP, STAMP
-from tasks.clients.sfa.hubspot_stamps import milliseconds, readable, told_stamp
+from tasks.clients.sfa.hubspot_stamps import milliseconds, told_stamp
 from tasks.clients.sfa.hubspot_writes import Writes
 from tasks.clients.sfa.protocol import HandoffWrite, LeadWrite, Page, SfaDeal, SfaHandoff, SfaLead, Written
 

@@ -7,11 +7,11 @@ names its record by an id, so that twice leaves what once did.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from tasks.clients.sfa.faults import without_values
 from tasks.clients.sfa.hubspot_calls import Calls
 from tasks.clients.sfa.hubspot_errors import RefusedError, reason, refusal_of_all
 
@@ -76,15 +76,10 @@ def associate(calls: Calls, kind: str, to_kind: str, pairs: Sequence[tuple[str, 
 
 def _masked(outcome: Outcome, item: Mapping[str, Any]) -> Outcome:
     """An outcome whose message repeats nothing that was written, but for ids."""
-    message = outcome.message
-    if message is None:
+    if outcome.message is None:
         return outcome
-    values = {str(value) for name, value in item["properties"].items() if name not in _SHOWN and len(str(value)) > 1}
-    for value in sorted(values, key=len, reverse=True):
-        # a number is not sought within a longer one; Japanese stands without spaces
-        edge = r"\b" if re.fullmatch(r"\w+", value, re.ASCII) else ""
-        message = re.sub(f"{edge}{re.escape(value)}{edge}", "<value>", message)
-    return replace(outcome, message=message)
+    values = [value for name, value in item["properties"].items() if name not in _SHOWN]
+    return replace(outcome, message=without_values(outcome.message, values))
 
 
 def _untold(answer: Mapping[str, Any]) -> Outcome:

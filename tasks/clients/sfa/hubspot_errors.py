@@ -13,14 +13,13 @@ from typing import Any
 
 import orjson
 
+from tasks.clients.sfa.faults import reason_of
 from tasks.errors import RunError
 
 MAX_WAIT_SECONDS = 60.0
 DOC = "docs/reference/sfa_hubspot.md"
 _DEFAULT_WAIT_SECONDS = 1.0
 _BY_RECORD = frozenset({400, 404, 409, 413})
-# from end to end, but for the quotes and brackets around it; an address may hold quotes itself
-_ADDRESS = re.compile(r"[^\s<(\[{\"'=:]\S*[@＠]\S*[^\s>)\]}\"'.,;:]")
 _UNKNOWN_PROPERTY = re.compile(r'Property \\?"([\w]+)\\?" does not exist')
 _SCOPE = re.compile(r"[a-z][\w-]*(?:\.[\w-]+)+")
 
@@ -52,8 +51,7 @@ def reason(error: Mapping[str, Any]) -> str:
     """HubSpot's own words, short and without addresses."""
     texts = [str(error.get("message") or "")]
     texts += [str(detail.get("message") or "") for detail in _details(error)]
-    text = "; ".join(dict.fromkeys(" ".join(text.split()) for text in texts if text))
-    return _ADDRESS.sub("<address>", text)[:500] or "no reason given"
+    return reason_of(texts)
 
 
 def refusal(status: int, body: bytes | str | None) -> Exception:

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
+from tasks.clients.sfa.faults import FaultError
 from tasks.clients.sfa.hubspot_calls import Row
-from tasks.clients.sfa.hubspot_stamps import FaultError, modified_at, stamp_of, text_of
+from tasks.clients.sfa.hubspot_stamps import modified_at, stamp_of, text_of
 from tasks.clients.sfa.protocol import ENDED, STATUSES, HandoffWrite, LeadWrite, SfaDeal, SfaHandoff, SfaLead
 from tasks.errors import RunError
 

@@ -1,4 +1,4 @@
-"""Stamps as HubSpot writes and compares them, and what is told of records that cannot be read.
+"""Stamps as HubSpot writes and compares them.
 
 HubSpot keeps milliseconds: ours are cut to them before they are compared, or a record would seem changed by a write of
 our own.
@@ -6,19 +6,13 @@ our own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
+from tasks.clients.sfa.faults import FaultError
 from tasks.clients.sfa.hubspot_calls import Row
 from tasks.errors import RunError
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
-_Read = TypeVar("_Read")
-
-
-class FaultError(Exception):
-    """A record that cannot be read; its text is the line to show."""
 
 
 def modified_at(row: Row, kind: str, name: str) -> datetime:
@@ -75,15 +69,3 @@ def stamp_of(row: Row, record: str, name: str) -> datetime | None:
             f"{record}: {name} is not a date and time; make the property one, or correct the value"
         ) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def readable(rows: Iterable[Row], read: Callable[[Row], _Read]) -> tuple[list[_Read], list[str]]:
-    """What ``read`` makes of the rows, and a line for each of which it makes nothing."""
-    found: list[_Read] = []
-    faults: list[str] = []
-    for row in rows:
-        try:
-            found.append(read(row))
-        except FaultError as fault:
-            faults.append(str(fault))
-    return found, faults
