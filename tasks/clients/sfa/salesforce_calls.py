@@ -121,7 +121,10 @@ class Calls:
                 for number, soql in enumerate(asked[start : start + _QUERIES_AT_ONCE])
             ]
             answer = self._read(lambda: self._sent("POST", "composite", {"compositeRequest": parts}))  # noqa: B023
-            for part in answer.get("compositeResponse") or []:
+            answers = answer.get("compositeResponse")
+            if not isinstance(answers, list) or len(answers) != len(parts):  # or a person would be taken for unknown
+                raise not_salesforce("something else")
+            for part in answers:
                 body = part["body"]
                 if part["httpStatusCode"] >= 300:
                     raise _unreadable(refusal(part["httpStatusCode"], json.dumps(body, default=str).encode()))

@@ -15,6 +15,7 @@ import requests
 from sandbox.salesforce import CLIENT_SECRET, SalesforceStandIn
 from sandbox.salesforce_org import USERS, Org
 from tasks.clients.sfa import salesforce, salesforce_batches, salesforce_calls, salesforce_session
+from tasks.clients.sfa.connect import connect_sfa
 from tasks.clients.sfa.protocol import HandoffWrite, LeadWrite, Sfa, SfaDeal, SfaHandoff, SfaLead, Written
 from tasks.clients.sfa.salesforce import Salesforce
 from tasks.errors import RunError
@@ -166,6 +167,14 @@ def test_a_missing_library_tells_how_to_install_it(monkeypatch: pytest.MonkeyPat
 def test_a_name_that_no_field_has_is_refused(stand_in: SalesforceStandIn) -> None:
     with pytest.raises(RunError, match=r"'電話' is no API name of a Salesforce field.*see field phone"):
         Salesforce(stand_in.url, {"phone": "電話"})
+
+
+def test_the_settings_name_it(stand_in: SalesforceStandIn) -> None:
+    settings = SimpleNamespace(sfa=stand_in.url, timezone="UTC")
+    fields = [SimpleNamespace(field="phone", name="MobilePhone"), SimpleNamespace(field="name", name=None)]
+    client = connect_sfa(settings, SimpleNamespace(sfa=SimpleNamespace(fields=fields)))  # type: ignore[arg-type]
+    assert isinstance(client, Salesforce)
+    assert (client._fields["phone"], client._fields["name"]) == ("MobilePhone", "LastName")
 
 
 def test_a_netrc_does_not_take_the_sessions_place(
@@ -853,6 +862,9 @@ def test_answers_that_are_none_of_salesforces_end_the_run(
     monkeypatch.setattr(stand_in.desk, "collection", lambda *_: body)
     with pytest.raises(RunError, match="not to Salesforce's API"):
         leads_of(client)
+    monkeypatch.setattr(stand_in.desk, "composite", lambda *_: body)
+    with pytest.raises(RunError, match="not to Salesforce's API"):
+        client.find_leads(["a@example.com"])
     with pytest.raises(RunError, match="not to Salesforce's API"):
         client._calls.save("update", "Lead", "Nurture_Lead_Id__c", [{"Id": "1"}])
 
