@@ -24,12 +24,14 @@ standing as (
         owners.position,
         owners.weight,
         owners.capacity,
-        owners.is_absent or owners.owner = $not_to as is_absent,
+        owners.is_absent,
         len($of_route) = 0 or list_contains($of_route, owners.owner) as is_of_route,
         coalesce(max(handoffs.turn), 0) as last_turn,
         count(handoffs.handoff_id) filter (handoffs.status not in ('won', 'lost', 'returned')) as has_open,
     from handoff_owners as owners
     left join handoffs on owners.owner = handoffs.owner
+    -- what is taken from one goes to somebody who is there, or stays
+    where $not_to = '' or not (owners.is_absent or owners.owner = $not_to)
     group by all
 ),
 
