@@ -227,8 +227,8 @@ class HandoffFile(Frozen):
     limit_window: str | None = None
     remind_before_hours: Positive | None = None
     again_after_days: Positive
-    cools_below: int | None = None
-    again_after_points: Annotated[int, pydantic.Field(ge=1)] | None = None
+    cools_below: Points | None = None
+    again_after_points: Annotated[int, pydantic.Field(ge=1, le=1_000_000)] | None = None
     hot_tier: str = "hot"
     sender: str
     owners: Annotated[tuple[Owner, ...], pydantic.Field(min_length=1)]

@@ -10,7 +10,7 @@ from rules.delivery import ANY_TIME
 from rules.documents import Document, Spot
 from rules.files import AlwaysHandOff, HandOffAfter, HandoffFile, HandOffIn
 from rules.hints import did_you_mean, shown
-from rules.models import EVERYONE, Handoff, Refusal, Route, SalesAction, TalkingPoint, Tier
+from rules.models import EVERYONE, Handoff, Owner, Refusal, Route, SalesAction, TalkingPoint, Tier
 from rules.names import Names, check_ids
 from rules.selectors import Selectors
 from rules.senders import check_address
@@ -23,7 +23,9 @@ KEPT_REASONS = ("already_handed_off", "account_handed_off", "not_cooled", "holdo
 _TIERS = ("hot", "warm", "cold")
 _VARIABLE = re.compile(r"NURTURE_[A-Z0-9_]+")
 _MOST_HOURS = 2_000
+_MOST_DAYS = 3_650
 _MOST_WEIGHT = 100
+_MOST_OPEN = 100_000
 
 
 class HandoffChecks:
@@ -99,8 +101,11 @@ class HandoffChecks:
                     "this is no weight", received=shown(owner.weight), allowed=f"more than 0, up to {_MOST_WEIGHT}",
                     hint="2 is twice as often as 1; who takes none is left out, or absent",
                 )  # fmt: skip
-            if owner.capacity is not None and owner.capacity < 1:
-                here.at("capacity").fault("this is 1 or more", received=shown(owner.capacity), allowed="1 and more")
+            if owner.capacity is not None and not 1 <= owner.capacity <= _MOST_OPEN:
+                here.at("capacity").fault(
+                    "this is no capacity", received=shown(owner.capacity), allowed=f"1 to {_MOST_OPEN}",
+                    hint="leave it out where there is no limit",
+                )  # fmt: skip
             for place, days in enumerate(owner.absent):
                 try:
                     days_between(days)
@@ -109,7 +114,27 @@ class HandoffChecks:
                         "this is no day", received=shown(error.text), allowed="2026-12-29, or 12-29 for every year",
                         hint=error.hint,
                     )  # fmt: skip
+        self._check_same(spot)
         return Names("owner", [(owner.id, owner.name) for owner in value.owners])
+
+    def _check_same(self, spot: Spot) -> None:
+        """Report two people whom one name means: one of them would get what is the other's."""
+        owners: dict[str, Owner] = {}
+        for at, owner in enumerate(self._value.owners):
+            # of two owners with one id the id is at fault
+            first = owners.setdefault(owner.sfa_user or owner.id, owner)
+            if first.id != owner.id:
+                spot.at("owners", at, "sfa_user").fault(
+                    "two owners are the same user of the SFA", received=shown(owner.sfa_user or owner.id),
+                    hint=f"'{first.id}' is that user: give each their own sfa_user",
+                )  # fmt: skip
+        addresses = {owner.id: owner.email for owner in self._value.owners}
+        for at, manager in enumerate(self._value.managers):
+            if addresses.get(manager.id, manager.email) != manager.email:
+                spot.at("managers", at, "id").fault(
+                    "two people have one id", received=shown(manager.id),
+                    hint="rename one of them; an owner who is a manager, too, has the same address in both places",
+                )  # fmt: skip
 
     def _check_hours(self, spot: Spot) -> None:
         value = self._value
@@ -137,6 +162,10 @@ class HandoffChecks:
 
     def _check_again(self, spot: Spot) -> None:
         value = self._value
+        if value.again_after_days > _MOST_DAYS:
+            spot.at("again_after_days").fault(
+                "so long is no wait", received=shown(value.again_after_days), allowed=f"up to {_MOST_DAYS}"
+            )
         if value.hot_tier not in _TIERS:
             spot.at("hot_tier").fault(
                 "there is no such tier",

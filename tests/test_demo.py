@@ -9,15 +9,17 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from demo import run_demo
+from demo import CYCLE_HOURS, run_demo
 from tasks.summary import read_figures, to_markdown
 
 
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     homes = [tmp_path_factory.mktemp("demos") / name for name in ("one", "other")]
-    for home in homes:
-        run_demo(home, weeks=1, leads=60, seed=5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("demo.CYCLE_HOURS", CYCLE_HOURS[:1])  # one round a day: each takes seconds
+        for home in homes:
+            run_demo(home, weeks=1, leads=60, seed=5)
     return homes
 
 

@@ -12,7 +12,7 @@ from warehouse.limits import make_open_hours
 from warehouse.notices import plan_notices
 from warehouse.routing import assign_owners, make_owners, reassign
 from warehouse.sending import active_from, last_seen, note_seen, recomputed_at
-from warehouse.statements import bound, query
+from warehouse.statements import query
 
 Row = dict[str, Any]
 
@@ -55,6 +55,7 @@ def plan_handoffs(
     while connection.execute("select 1 from causes where kind = 'handoff' limit 1").fetchall():
         # in the order in which they happened, each measured from those handed off, so that it does not matter
         # whether one run sees them all or many runs see them one by one
+        _refuse_not_cooled(connection, rules, as_of)
         _refuse_repeated(connection, rules, as_of)
         _hand_off(connection, rules, as_of, _FIRST)
     assign_owners(connection, rules)
@@ -71,11 +72,21 @@ def _refuse(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dateti
     connection.execute("create or replace temp table refusals (position integer, segment varchar, decision varchar)")
     for position, one in enumerate(rules.handoff.not_when):
         connection.execute("insert into refusals values (?, ?, ?)", [position, one.segment, one.id])
-    statement, values = bound(
-        "refuse_handoffs",
-        {"keeps_holdout_back": rules.handoff.keeps_holdout_back, "cools_below": rules.handoff.cools_below},
+    connection.execute(
+        f"create or replace temp table refused as {query('refuse_handoffs')}",
+        {"keeps_holdout_back": rules.handoff.keeps_holdout_back},
     )
-    connection.execute(f"create or replace temp table refused as {statement}", values)
+    _note_refused(connection, rules, as_of)
+
+
+def _refuse_not_cooled(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> None:
+    """A score that swings about the limit calls once: only one that was low in between calls again."""
+    if rules.handoff.cools_below is None:
+        return
+    connection.execute(
+        f"create or replace temp table refused as {query('refuse_not_cooled')}",
+        {"cools_below": rules.handoff.cools_below},
+    )
     _note_refused(connection, rules, as_of)
 
 

@@ -12,7 +12,7 @@ from rules.models import RuleSet
 from warehouse.openings import openings_of
 
 _AHEAD = timedelta(days=800)
-"""Limits of more open hours than this holds are counted by the clock."""
+"""Limits of more open hours than this holds end with it; where a window never opens, the clock counts."""
 
 
 def make_open_hours(
@@ -86,7 +86,8 @@ def make_open_hours(
                     open_until(moment) + length_us > open_before_us
                     and open_until(moment) + length_us <= open_before_us + epoch_us(closes_at) - epoch_us(opens_at)
             ),
-            moment + to_microseconds(length_us)
+            -- a second limit that goes beyond what is known of the calendar still comes after a first that does not
+            greatest(moment + to_microseconds(length_us), (select max(closes_at) from open_hours))
         )
         """
     )

@@ -90,7 +90,7 @@ def assign_owners(connection: duckdb.DuckDBPyConnection, rules: RuleSet) -> None
 
 
 def reassign(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> int:
-    """Give handoffs whose second limit is over, and that nobody has called, to someone else, each once.
+    """Give handoffs whose second limit is over, and that nobody has called, to someone else who is there, each once.
 
     Returns:
         How many.

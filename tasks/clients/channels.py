@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,8 +22,11 @@ from settings import LOOPBACK_HOSTS
 
 _TIMEOUT_SECONDS = 15
 _LOGGER = "apprise"
-# Apprise tells only whether it went well; what went wrong stands in its log.
+_LOGGERS = (_LOGGER, "urllib3")
+"""They would log addresses."""
+# Apprise tells only whether it went well; what went wrong stands in its log, beside the message itself.
 _STATUS = re.compile(r"error=(\d{3})")
+_SENT = re.compile(r"Sent .*notification")
 _NOT_SENT = re.compile(r"NewConnectionError|ConnectTimeout|NameResolutionError|Connection refused|SSLCertVerification")
 _TOO_MANY = 429
 
@@ -47,6 +52,7 @@ class Chatwork(NotifyBase):  # type: ignore[misc]
     def __init__(self, token: str, room: str, host: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._token = token
+        self.is_stand_in = host.startswith("http://127.0.0.1:")
         self._url = f"{host}/v2/rooms/{room}/messages"
 
     def send(self, body: str, title: str = "", notify_type: Any = None, **_: Any) -> bool:
@@ -138,47 +144,78 @@ class Room:
         self._variable = variable
         self._apprise = apprise.Apprise()
         self.is_set = bool(address)
-        self.is_readable = self.is_set and bool(self._apprise.add(_with_timeouts(address)))
+        with _listening():
+            is_known = self.is_set and bool(self._apprise.add(_with_timeouts(address)))
+        # of several rooms in one address one might get twice what another did not get
+        self.is_readable = is_known and len(self._apprise) == 1
         host = re.match(r"\w+://(?:[^/@]*@)?(\[[^\]]+\]|[^/:?]+)", address)
-        self.is_local = bool(host and host[1].strip("[]") in LOOPBACK_HOSTS) or "stand_in=" in address
+        is_stand_in = any(isinstance(plugin, Chatwork) and plugin.is_stand_in for plugin in self._apprise)
+        self.is_local = bool(host and host[1].strip("[]") in LOOPBACK_HOSTS) or is_stand_in
         """Whether it stands on this machine, so that nobody reads what is posted."""
 
     def post(self, title: str, text: str) -> Posted:
         """Post one message; never raises for what the network or the service does."""
-        logger, told = logging.getLogger(_LOGGER), _Told()
-        before, propagates = logger.level, logger.propagate
-        logger.addHandler(told)
-        logger.setLevel(logging.DEBUG)  # why a connection failed is told only there
-        logger.propagate = False  # it may hold the address
-        try:
-            is_posted = self._apprise.notify(title=title, body=text, body_format=apprise.NotifyFormat.TEXT)
-        except Exception as error:  # noqa: BLE001 (whatever went wrong, it may have been posted)
-            return Posted("unknown", f"no answer: {type(error).__name__}")
-        finally:
-            logger.removeHandler(told)
-            logger.setLevel(before)
-            logger.propagate = propagates
+        with _listening() as told:
+            try:
+                is_posted = self._apprise.notify(title=title, body=text, body_format=apprise.NotifyFormat.TEXT)
+            except Exception as error:  # noqa: BLE001 (whatever went wrong, it may have been posted)
+                return Posted("unknown", f"no answer: {type(error).__name__}")
         if is_posted:
             return Posted("accepted")
-        statuses = [int(status) for status in _STATUS.findall(told.text)]
-        if statuses and all(400 <= status < 500 for status in statuses):
-            why = "too many messages for now" if _TOO_MANY in statuses else "it refuses the message"
-            return Posted("not_sent", f"{why} (HTTP {statuses[-1]}); check {self._variable}")
-        if not statuses and _NOT_SENT.search(told.text):
+        if told.is_refused and told.statuses:
+            why = "too many messages for now" if _TOO_MANY in told.statuses else "it refuses the message"
+            return Posted("not_sent", f"{why} (HTTP {told.statuses[-1]}); check {self._variable}")
+        if told.is_refused:
             return Posted("not_sent", f"it cannot be reached; check {self._variable}")
-        return Posted("unknown", f"it may have been posted ({f'HTTP {statuses[-1]}' if statuses else 'no answer'})")
+        answer = f"HTTP {told.statuses[-1]}" if told.statuses else "no answer"
+        return Posted("unknown", f"it may have been posted ({answer})")
+
+
+@contextmanager
+def _listening() -> Iterator[_Told]:
+    """Hear what is logged of an address, and let nobody else hear it."""
+    told = _Told()
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    before = [(logger, logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(told)
+        logger.propagate = False  # it may hold the address
+    logging.getLogger(_LOGGER).setLevel(logging.DEBUG)  # why a connection failed is told only there
+    try:
+        yield told
+    finally:
+        for logger, level, propagates in before:
+            logger.removeHandler(told)
+            logger.setLevel(level)
+            logger.propagate = propagates
 
 
 class _Told(logging.Handler):
-    """Keeps what was logged."""
+    """Keeps what Apprise logged of answers; not the message, whose words may be anything."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
-        self.text = ""
+        self.statuses: list[int] = []
+        self._may_be_posted: list[bool] = []
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether nothing can have been posted, to any place that one address may stand for."""
+        return bool(self._may_be_posted) and not any(self._may_be_posted)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep one line."""
-        self.text += record.getMessage() + "\n"
+        """Keep what one line says."""
+        if not record.name.startswith(_LOGGER):
+            return
+        text = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            statuses = [int(status) for status in _STATUS.findall(text)]
+            self.statuses += statuses
+            self._may_be_posted += [not 400 <= status < 500 for status in statuses]
+        elif record.levelno == logging.INFO and _SENT.match(text):
+            self._may_be_posted.append(True)
+        elif text.startswith("Socket Exception"):
+            self._may_be_posted.append(_NOT_SENT.search(text) is None)
 
 
 def _with_timeouts(address: str) -> str:

@@ -38,7 +38,7 @@ KEPT = (*ABOUT_PEOPLE, *BY_RULES)
 Rows = dict[str, list[str]]
 
 random_examples = settings(
-    max_examples=int(EXAMPLES or 8),
+    max_examples=int(EXAMPLES or 5),
     deadline=None,
     derandomize=EXAMPLES is None,
     database=None,

@@ -69,7 +69,7 @@ def record_fact(values: tuple):
     return add
 
 
-@settings(max_examples=int(EXAMPLES or 10), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=int(EXAMPLES or 6), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(events, min_size=1, max_size=25), st.lists(records, max_size=8), st.integers(0, 2**32))
 def test_disorder_changes_nothing(event_values, record_values, seed) -> None:
     facts = list(enumerate([*(event_fact(one) for one in event_values), *(record_fact(one) for one in record_values)]))

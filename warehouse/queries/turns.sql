@@ -2,7 +2,8 @@
 -- key: handoff_id
 -- from: turn_seekers, handoff_owners, handoffs
 -- Each owner's next handoffs stand at equal steps, the shorter the higher the weight, and whoever's next step is lowest
--- is next. An owner who is new or comes back starts where the others are, and does not catch up.
+-- is next. An owner who is new or comes back is next where the others are, and does not catch up. Nobody who took every
+-- turn stands lower than that: the last handoff went to the lowest next step of all.
 with seekers as (
     select
         handoff_id,
@@ -11,9 +12,9 @@ with seekers as (
 ),
 
 now_at as (
-    select coalesce(max(handoffs.turn - 1 / owners.weight), 0) as turn
+    select coalesce(max(handoffs.turn), 0) as turn
     from handoffs
-    inner join handoff_owners as owners on handoffs.owner = owners.owner
+    semi join handoff_owners as owners on handoffs.owner = owners.owner
     where handoffs.route is not distinct from $route
 ),
 
@@ -23,12 +24,14 @@ standing as (
         owners.position,
         owners.weight,
         owners.capacity,
-        owners.is_absent or owners.owner = $not_to as is_absent,
+        owners.is_absent,
         len($of_route) = 0 or list_contains($of_route, owners.owner) as is_of_route,
         coalesce(max(handoffs.turn), 0) as last_turn,
         count(handoffs.handoff_id) filter (handoffs.status not in ('won', 'lost', 'returned')) as has_open,
     from handoff_owners as owners
     left join handoffs on owners.owner = handoffs.owner
+    -- what is taken from one goes to somebody who is there, or stays
+    where $not_to = '' or not (owners.is_absent or owners.owner = $not_to)
     group by all
 ),
 
@@ -38,7 +41,7 @@ steps as (
         standing.position,
         standing.is_absent,
         standing.is_of_route,
-        greatest(standing.last_turn, now_at.turn) + step.number / standing.weight as turn,
+        greatest(standing.last_turn, now_at.turn - 1 / standing.weight) + step.number / standing.weight as turn,
         standing.has_open + step.number > coalesce(standing.capacity, 2147483647) as is_full,
     from standing
     cross join now_at

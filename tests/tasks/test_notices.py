@@ -1,0 +1,235 @@
+"""Sales is reminded, its managers are told, and what nobody called goes to someone else: each once, and not in vain."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from rules.models import Days, Handoff, Manager, Owner, RuleSet
+from sandbox.sendgrid import Fault
+from tasks.errors import RunError
+from tasks.handoff import plan_handoffs
+from tasks.notices import plan_digests, send_notices
+from tests.facts import START, add_event, add_lead, at
+from tests.rule_sets import rule_set
+from tests.world import World, stand_in
+
+SATO = Owner(id="sato", name="佐藤", email="sato@example.com", manager="north")
+SUZUKI = Owner(id="suzuki", name="鈴木", email="suzuki@example.com")
+MANAGERS = (
+    Manager(id="south", name="南", email="south@example.com"),
+    Manager(id="north", name="北", email="north@example.com"),
+)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with stand_in(tmp_path) as server:
+        yield World(tmp_path, server)
+
+
+def rules_of(*owners: Owner, **handoff: object) -> RuleSet:
+    """Limits of 48 and 72 hours, a reminder 6 hours before the first."""
+    values = {"owners": owners or (SATO, SUZUKI), "managers": MANAGERS, "remind_before_hours": 6, "sender": "marketing"}
+    return rule_set(active_from=START, handoff=Handoff.model_validate(values | handoff))
+
+
+def ask(world: World, *names: str, when: datetime = at(1)) -> None:
+    def add(connection) -> None:
+        for name in names:
+            add_lead(connection, f"{name}@lead.example", company="株式会社山田", name=name)
+            add_event(connection, "consultation_request", when, email=f"{name}@lead.example")
+
+    world.facts(add)
+
+
+def run(world: World, rules: RuleSet, as_of: datetime) -> None:
+    """Recompute, decide and tell, without an SFA."""
+    world.clock(as_of)
+    world.recompute(rules, as_of)
+    plan_handoffs(world.settings, rules, as_of)
+    send_notices(world.settings, rules, as_of)
+
+
+def follow_up(world: World, when: datetime, status: str) -> None:
+    for (handoff_id,) in world.ledger("select handoff_id from handoffs"):
+
+        def add(connection, handoff_id=handoff_id) -> None:
+            add_event(connection, "sales_follow_up", when, handoff_id=handoff_id, status=status)
+
+        world.facts(add)
+
+
+def told(world: World) -> list[tuple]:
+    """What was told to whom, in order."""
+    return world.ledger(
+        "select kind, recipient from notices where state = 'accepted' order by sent_at, kind, recipient"
+    )
+
+
+def addressees(world: World) -> Counter[str]:
+    return Counter(mail["to"] for mail in world.accepted())
+
+
+def test_the_owner_is_reminded_before_the_limit_once_and_the_manager_is_told_once_when_it_is_over(world: World) -> None:
+    rules = rules_of()
+    ask(world, "a")
+    run(world, rules, at(1))
+    run(world, rules, at(1, hours=41.9))
+    assert told(world) == [("handoff", "sato")]
+    for hours in (42, 43, 47.9):
+        run(world, rules, at(1, hours=hours))
+    assert told(world) == [("handoff", "sato"), ("reminder", "sato")]
+    for hours in (48, 49, 72, 73, 96):
+        run(world, rules, at(1, hours=hours))
+    assert told(world) == [("handoff", "sato"), ("reminder", "sato"), ("escalation", "north")]
+    assert addressees(world) == {"sato@example.com": 2, "north@example.com": 1}
+    subjects = [mail.subject for mail in world.stand_in.mailbox.mails]
+    assert "期限が近づいています" in subjects[1]
+    assert "期限超過" in subjects[2]
+    assert "株式会社山田" in subjects[2]
+
+
+@pytest.mark.parametrize("status", ["contacted", "meeting", "won", "lost", "returned"])
+def test_nobody_is_reminded_of_a_handoff_that_sales_worked(world: World, status: str) -> None:
+    rules = rules_of(reassigns=True)
+    ask(world, "a")
+    run(world, rules, at(1))
+    follow_up(world, at(1.5), status)
+    for hours in (42, 48, 72):
+        run(world, rules, at(1, hours=hours))
+    assert told(world) == [("handoff", "sato")]
+
+
+def test_to_accept_is_not_to_call(world: World) -> None:
+    rules = rules_of()
+    ask(world, "a")
+    run(world, rules, at(1))
+    follow_up(world, at(1.5), "accepted")
+    run(world, rules, at(1, hours=42))
+    assert told(world) == [("handoff", "sato"), ("reminder", "sato")]
+
+
+def test_a_reminder_that_waits_for_the_provider_is_given_up_once_sales_has_called(world: World) -> None:
+    rules = rules_of()
+    ask(world, "a")
+    run(world, rules, at(1))
+    world.stand_in.faults.set([Fault("status", status=429)])
+    with pytest.raises(RunError, match="wait for the next run"):
+        run(world, rules, at(1, hours=42))
+    world.stand_in.faults.set([])
+    follow_up(world, at(1, hours=42.5), "contacted")
+    run(world, rules, at(1, hours=43))
+    assert told(world) == [("handoff", "sato")]
+    assert world.ledger("select state, state_reason from notices where kind = 'reminder'") == [
+        ("cancelled", "contacted")
+    ]
+
+
+def test_whoever_is_reminded_too_late_is_told_that_the_limit_is_over_instead(world: World) -> None:
+    rules = rules_of()
+    ask(world, "a")
+    run(world, rules, at(1))
+    run(world, rules, at(1, hours=50))
+    assert told(world) == [("handoff", "sato"), ("escalation", "north")]
+
+
+def test_an_owner_without_a_manager_has_the_first_and_where_there_is_none_is_told_again(world: World) -> None:
+    ask(world, "a")
+    rules = rules_of(SUZUKI)
+    run(world, rules, at(1))
+    run(world, rules, at(1, hours=48))
+    assert told(world)[1] == ("escalation", "south")
+    ask(world, "b", when=at(10))
+    rules = rules_of(SUZUKI, managers=())
+    run(world, rules, at(10))
+    run(world, rules, at(10, hours=48))
+    assert told(world)[3] == ("escalation", "suzuki")
+
+
+def test_after_the_second_limit_someone_else_gets_it_once(world: World) -> None:
+    rules = rules_of(reassigns=True, remind_before_hours=None)
+    ask(world, "a")
+    for hours in (0, 48, 71.9):
+        run(world, rules, at(1, hours=hours))
+    assert told(world) == [("handoff", "sato"), ("escalation", "north")]
+    for hours in (72, 72, 73, 100, 140):
+        run(world, rules, at(1, hours=hours))
+    assert told(world)[2:] == [("reassigned", "suzuki")]
+    assert world.ledger("select owner, reassigned_at, due_at, assigned_because from handoffs") == [
+        ("suzuki", at(1, hours=72), at(3), "turn")
+    ]
+    assert world.ledger("select source, owner from handoff_changes") == [("engine", "suzuki")]
+
+
+def test_without_such_a_rule_it_stays_where_it_is(world: World) -> None:
+    rules = rules_of(remind_before_hours=None)
+    ask(world, "a")
+    for hours in (0, 72):
+        run(world, rules, at(1, hours=hours))
+    assert world.ledger("select owner, reassigned_at from handoffs") == [("sato", None)]
+
+
+def test_while_everybody_else_is_away_it_waits_with_its_owner_for_somebody_to_come_back(world: World) -> None:
+    # the second limit is over on 5 April, 09:00 in Tokyo
+    away = SUZUKI.model_copy(update={"absent": (Days(on="2026-04-01", until="2026-04-05"),)})
+    rules = rules_of(SATO, away, reassigns=True, remind_before_hours=None)
+    ask(world, "a")
+    run(world, rules, at(1))
+    before = world.ledger("select owner, turn, assigned_because from handoffs")
+    for hours in (72, 73):
+        run(world, rules, at(1, hours=hours))
+    assert world.ledger("select owner, turn, assigned_because from handoffs") == before
+    run(world, rules, at(1, hours=96))
+    assert world.ledger("select owner, reassigned_at from handoffs") == [("suzuki", at(5))]
+    assert told(world)[-1] == ("reassigned", "suzuki")
+
+
+def test_each_morning_has_one_list_for_each_who_has_open_handoffs_and_for_the_managers(world: World) -> None:
+    rules = rules_of(remind_before_hours=None)
+    ask(world, "a", "b")
+    assert plan_digests(world.settings, rules, at(0.9)) == 0
+    run(world, rules, at(1))
+    # 08:00 and 20:00 of the same day in Tokyo; then the next
+    assert [plan_digests(world.settings, rules, as_of) for as_of in (at(1.95), at(1.96), at(2.4))] == [4, 0, 0]
+    send_notices(world.settings, rules, at(2.4))
+    assert plan_digests(world.settings, rules, at(2.95)) == 4
+    send_notices(world.settings, rules, at(2.95))
+    send_notices(world.settings, rules, at(2.95))
+    everybody = {f"{name}@example.com" for name in ("sato", "suzuki", "north", "south")}
+    mails = [mail for mail in world.stand_in.mailbox.mails if "本日の対応" in mail.subject]
+    assert Counter(mail.to for mail in mails) == dict.fromkeys(everybody, 2)
+    of_sato = next(mail for mail in mails if mail.to == "sato@example.com")
+    of_north = next(mail for mail in mails if mail.to == "north@example.com")
+    assert "対応中 1件" in of_sato.subject
+    assert "対応中 2件" in of_north.subject
+    follow_up(world, at(3), "won")
+    run(world, rules, at(3.5))
+    assert plan_digests(world.settings, rules, at(3.95)) == 0
+
+
+def test_two_runs_at_the_same_time_tell_each_once(world: World) -> None:
+    rules = rules_of(reassigns=True)
+    ask(world, "a", "b", "c")
+    world.clock(at(1))
+    for as_of in (at(1), at(1, hours=42), at(1, hours=48), at(1, hours=72)):
+        world.clock(as_of)
+        world.recompute(rules, as_of)
+
+        def once(_: int, as_of: datetime = as_of) -> None:
+            plan_handoffs(world.settings, rules, as_of)
+            plan_digests(world.settings, rules, as_of)
+            send_notices(world.settings, rules, as_of)
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(once, range(2)))
+    kinds = Counter(world.ledger("select kind, state from notices"))
+    for kind in ("handoff", "reminder", "escalation", "reassigned"):
+        assert kinds[kind, "accepted"] == 3, kind
+    assert {state for _, state in kinds} == {"accepted"}
+    assert len(world.accepted()) == sum(kinds.values())
