@@ -23,7 +23,19 @@ POINT = "talking_points:\n  - {on: 資料DL, say: 資料の感想}\n"
 REASONS = "return_reasons:\n  - {id: early, label: 時期尚早}\n"
 DID = "when_did:\n  - {id: papers, label: 資料3件, on: 資料DL, count: 3}\n"
 IN = "when_in:\n  - {id: big, label: 大企業, segment: large_companies}\n"
-GOOD = MANAGERS + ROUTE + REFUSAL + ROOM + POINT + REASONS + DID + IN + "limit_window: business_hours\n"
+BASE = f"""\
+limit_hours: 48
+second_limit_hours: 72
+again_after_days: 30
+hot_tier: hot
+sender: marketing
+always_on:
+  - {{id: consultation_request, label: 個別相談の申込, on: 個別相談申込}}
+owners:
+  - {SATO}
+  - {SUZUKI}
+"""
+GOOD = BASE + MANAGERS + ROUTE + REFUSAL + ROOM + POINT + REASONS + DID + IN + "limit_window: business_hours\n"
 
 # what is wrong in rules that are right but for it: old, new, message, received, what is allowed or to do
 BAD_HANDOFF = [
@@ -131,7 +143,7 @@ def good(folder: Path) -> Path:
     (folder / "delivery.yaml").write_text(WINDOWS, encoding="utf-8")
     (folder / "sfa.yaml").write_text(SFA, encoding="utf-8")
     path = folder / "handoff.yaml"
-    path.write_text(path.read_text(encoding="utf-8") + GOOD, encoding="utf-8")
+    path.write_text(GOOD, encoding="utf-8")
     return folder
 
 
