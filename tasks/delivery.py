@@ -104,7 +104,7 @@ class Delivery:
             RunError: The provider refuses or cannot be reached, or a brake holds marketing mails.
         """
         brakes = self._rules.delivery.brakes
-        with open_ledger(self._settings, with_warehouse=True, with_functions=True) as ledger:
+        with open_ledger(self._settings, with_warehouse=True) as ledger:
             recomputed_at(ledger, self._rules, self._as_of)
             recover(ledger, self._as_of)
             if expired := cancel_expired(ledger, self._rules, self._as_of):
@@ -216,7 +216,7 @@ class Delivery:
         self._settle()
         self._pacing.wait()
         self._read_inbox()
-        with open_ledger(self._settings, with_warehouse=True, with_functions=True) as ledger:
+        with open_ledger(self._settings, with_warehouse=True) as ledger:
             note_evidence(ledger, self._rules, self._as_of)
             page = self._claims.look_again(ledger, left)
         self._counts["cancelled"] += page.cancelled
@@ -224,7 +224,7 @@ class Delivery:
 
     def _next_page(self, last: Page | None, category: str | None) -> Page:
         self._read_inbox()
-        with open_ledger(self._settings, with_warehouse=True, with_functions=True) as ledger:
+        with open_ledger(self._settings, with_warehouse=True) as ledger:
             self._note_finished_and_settle(ledger)
             note_evidence(ledger, self._rules, self._as_of)
             page = self._claims.next_page(ledger, last.after if last else None, category)

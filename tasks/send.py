@@ -16,7 +16,7 @@ from warehouse.connection import check_instant, open_ledger
 
 def plan_sends(settings: Settings, rules: RuleSet, as_of: datetime) -> dict[str, int]:
     """Enrol, and decide every send that is due. Returns the number of decisions by name."""
-    with only_one(settings, "send"), open_ledger(settings, with_warehouse=True, with_functions=True) as ledger:
+    with only_one(settings, "send"), open_ledger(settings, with_warehouse=True) as ledger:
         sending.recomputed_at(ledger, rules, as_of)
         recover(ledger, as_of)
         sending.apply_evidence(ledger, rules, as_of)

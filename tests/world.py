@@ -96,7 +96,7 @@ class World:
             return connection.execute(query).fetchall()
 
     def ledger(self, query: str) -> list[tuple[Any, ...]]:
-        with open_ledger(self.settings, read_only=True, with_functions=True) as connection:
+        with open_ledger(self.settings, read_only=True) as connection:
             return connection.execute(query).fetchall()
 
     def accepted(self) -> list[dict[str, Any]]:

@@ -1,38 +1,35 @@
 """Opens the DuckDB files: one writer a file, held for one short transaction.
 
-DuckDB lets a single process write, and a writer shuts out readers. So every use opens the file, waits for it within
-bounds, and closes it again; nothing keeps a connection across a network call.
+DuckDB lets a single process write, and a writer shuts out readers. So every use attaches the file, waits for it within
+bounds, and detaches it again; nothing keeps a file across a network call.
 """
 
 from __future__ import annotations
 
 import time
-import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import duckdb
-from duckdb.func import SPECIAL
 
-from rules.corporate_numbers import corporate_number
-from warehouse.address_hashes import AddressHash
 from warehouse.errors import FileLockedError, InstantError, WarehouseError
+from warehouse.instances import borrow, make_instance
 
 if TYPE_CHECKING:
     from settings import Settings
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_MACROS = Path(__file__).parent / "macros.sql"
+IN_MEMORY = Path(":memory:")
 _Result = TypeVar("_Result")
 
 
 @contextmanager
 def open_warehouse(settings: Settings, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     """The warehouse, migrated. A writing connection is one transaction: committed at the end, rolled back on error."""
-    with _open(settings, settings.warehouse, "facts", read_only) as connection:
+    with _open(settings, settings.warehouse, "warehouse", read_only) as connection:
         yield connection
 
 
@@ -42,7 +39,6 @@ def open_ledger(
     *,
     read_only: bool = False,
     with_warehouse: bool = False,
-    with_functions: bool = False,
     is_brief: bool = False,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """The ledger, migrated.
@@ -51,24 +47,14 @@ def open_ledger(
         settings: Where it stands.
         read_only: Whether others may read it at the same time.
         with_warehouse: Attach the warehouse read-only as ``warehouse``.
-        with_functions: Have our functions and macros, which takes as long as all the rest of opening.
         is_brief: For one of many small commits of a run that has opened it before. It is as safe, and stands in the log
             beside the file until the next use that is not brief.
     """
-    if is_brief:
-        connection = _connect(settings.ledger, settings)
-        try:
-            connection.execute("pragma disable_checkpoint_on_shutdown")
-            with _transaction(connection):
-                yield connection
-        finally:
-            connection.close()
-        return
     if with_warehouse and not settings.warehouse.exists():
         with open_warehouse(settings):
             pass
     attached = settings.warehouse if with_warehouse else None
-    with _open(settings, settings.ledger, "ledger", read_only, attached, with_functions=with_functions) as connection:
+    with _open(settings, settings.ledger, "ledger", read_only, attached, is_brief=is_brief) as connection:
         yield connection
 
 
@@ -81,9 +67,9 @@ def open_replay(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     if not settings.warehouse.exists():
         raise WarehouseError(f"there is no warehouse at {settings.warehouse}; run `nurture cycle` first")
-    connection = connect(Path(":memory:"), settings)
+    connection = connect(IN_MEMORY, settings)
     try:
-        _migrate(connection, _MIGRATIONS / "facts")
+        _migrate(connection, _MIGRATIONS / "warehouse")
         attach(connection, settings.warehouse, "warehouse", settings)
         _check_attached(connection, settings.warehouse)
         connection.begin()
@@ -96,29 +82,27 @@ def open_replay(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 def _open(
     settings: Settings,
     path: Path,
-    migrations: Literal["facts", "ledger"],
+    name: Literal["warehouse", "ledger"],
     read_only: bool,
     attached: Path | None = None,
     *,
-    with_functions: bool = True,
+    is_brief: bool = False,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     path.parent.mkdir(parents=True, exist_ok=True)
     if read_only and not path.exists():
-        with _open(settings, path, migrations, read_only=False):
+        with _open(settings, path, name, read_only=False):
             pass
-    connection = _connect(path, settings, read_only=read_only)
-    try:
-        if with_functions:
-            _register_functions(connection, settings)
-        if not read_only:
-            _migrate(connection, _MIGRATIONS / migrations)
+    with borrow(path, settings) as connection:
+        _set_up(connection, settings)
+        connection.execute(f"pragma {'disable' if is_brief else 'enable'}_checkpoint_on_shutdown")
+        _use(connection, path, name, settings, read_only=read_only)
+        if not read_only and not is_brief:
+            _migrate(connection, _MIGRATIONS / name)
         if attached is not None:
             attach(connection, attached, "warehouse", settings)
             _check_attached(connection, attached)
         with _transaction(connection):
             yield connection
-    finally:
-        connection.close()
 
 
 @contextmanager
@@ -133,63 +117,47 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def connect(path: Path, settings: Settings, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """A plain connection with our settings, waiting for the file within ``lock_timeout_seconds``.
+    """A connection of its own to a file, or to nothing but memory, with our settings and functions.
 
     Raises:
-        FileLockedError: Another process held the file all that time.
+        FileLockedError: Another process held the file for longer than ``lock_timeout_seconds``.
         WarehouseError: The file cannot be read or made.
     """
-    connection = _connect(path, settings, read_only=read_only)
-    _register_functions(connection, settings)
+    connection = make_instance(settings)
+    _set_up(connection, settings)
+    if path != IN_MEMORY:
+        _use(connection, path, "main_file", settings, read_only=read_only)
     return connection
 
 
-def _connect(path: Path, settings: Settings, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    connection = _within_timeout(
-        path,
-        settings.lock_timeout_seconds,
-        lambda: duckdb.connect(str(path), read_only=read_only),
-    )
+def _set_up(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("set memory_limit = ?", [settings.memory_limit])
     connection.execute("set enable_progress_bar = false")
-    return connection
 
 
-def _register_functions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Give SQL what DuckDB lacks: the functions below, and the macros of ``macros.sql``."""
-    functions = (
-        ("nfkc", _nfkc),
-        ("corporate_number", _corporate_number),
-        ("address_hash", AddressHash(settings.secret_key)),
-    )
-    for name, function in functions:
-        with suppress(duckdb.NotImplementedException):  # another connection of this process to the file has made it
-            connection.create_function(name, function, ["VARCHAR"], "VARCHAR", null_handling=SPECIAL)
-    connection.execute(_MACROS.read_text(encoding="utf-8"))
+def _use(
+    connection: duckdb.DuckDBPyConnection, path: Path, name: str, settings: Settings, *, read_only: bool = False
+) -> None:
+    """Attach the file whose tables a connection reads and writes without naming it."""
+    attach(connection, path, name, settings, read_only=read_only)
+    connection.execute(f"set search_path = '{name}.main,memory.main'")  # the latter for our macros
 
 
-def _nfkc(text: str | None) -> str | None:
-    return None if text is None else unicodedata.normalize("NFKC", text)
-
-
-def _corporate_number(text: str | None) -> str | None:
-    return None if text is None else corporate_number(text)
-
-
-def attach(connection: duckdb.DuckDBPyConnection, path: Path, alias: str, settings: Settings) -> None:
-    """Attach another DuckDB file read-only, waiting for it as :func:`connect` does."""
+def attach(
+    connection: duckdb.DuckDBPyConnection, path: Path, alias: str, settings: Settings, *, read_only: bool = True
+) -> None:
+    """Attach a DuckDB file, waiting for it as :func:`connect` does."""
     name = str(path).replace("'", "''")  # ATTACH takes no bound value; the path is a setting
+    mode = "(read_only)" if read_only else ""
     _within_timeout(
-        path,
-        settings.lock_timeout_seconds,
-        lambda: connection.execute(f"attach '{name}' as {alias} (read_only)"),
+        path, settings.lock_timeout_seconds, lambda: connection.execute(f"attach '{name}' as {alias} {mode}")
     )
 
 
 def _check_attached(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Refuse an attached warehouse that an earlier version made and no run has opened since."""
-    if not _is_current(connection, "warehouse", "facts"):
+    if not _is_current(connection, "warehouse", "warehouse"):
         raise WarehouseError(f"{path} is of an earlier version; run `nurture recompute` first")
 
 
@@ -207,7 +175,7 @@ def attach_ledger(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
     return True
 
 
-def _is_current(connection: duckdb.DuckDBPyConnection, alias: str, migrations: Literal["facts", "ledger"]) -> bool:
+def _is_current(connection: duckdb.DuckDBPyConnection, alias: str, migrations: Literal["warehouse", "ledger"]) -> bool:
     applied = {name for (name,) in connection.execute(f"select name from {alias}.schema_migrations").fetchall()}
     return all(migration.name in applied for migration in (_MIGRATIONS / migrations).glob("*.sql"))
 

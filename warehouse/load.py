@@ -11,14 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
-from duckdb.func import PythonUDFType
 
 from warehouse.load_columns import ColumnMapping
 from warehouse.load_schema import PLACE_FIELDS, Into, LoadCounts, LoadPlan, SourceRows
@@ -61,7 +58,6 @@ def load_rows(connection: duckdb.DuckDBPyConnection, plan: LoadPlan, rows: Sourc
         "epoch_unit": _EPOCH_UNITS.get(plan.date_format or ""),
         "as_of": as_of,
     }
-    _make_functions(connection)
     _describe_columns(connection, plan, values)
     mapping = ColumnMapping(plan, rows.names, _make_rows_readable(connection, rows))
     loaded = 0
@@ -149,16 +145,6 @@ def move_watermark(connection: duckdb.DuckDBPyConnection, source: str, watermark
         "on conflict (source) do update set watermark = excluded.watermark, moved_at = excluded.moved_at",
         [source, watermark, as_of],
     )
-
-
-def _make_functions(connection: duckdb.DuckDBPyConnection) -> None:
-    with suppress(duckdb.NotImplementedException):  # an earlier load on this connection has made it
-        connection.create_function("load_nfkc", _nfkc, ["VARCHAR"], "VARCHAR", type=PythonUDFType.ARROW)
-    connection.execute(query("load_macros"))
-
-
-def _nfkc(texts: Any) -> Any:
-    return pc.utf8_normalize(texts, "NFKC")
 
 
 def _describe_columns(connection: duckdb.DuckDBPyConnection, plan: LoadPlan, values: Mapping[str, Any]) -> None:

@@ -1,31 +1,31 @@
--- What several models say in the same words. Temporary: every connection makes them anew.
+-- What several models say in the same words. They stand in memory, beside the files, and are made with each instance.
 
 -- a text as texts are compared: NFKC, which knows the widths of kana and letters, and lower case
-create or replace temp macro normal_form(given) as
+create macro normal_form(given) as
 case when strlen(given) = length(given) then lower(given) else lower(nfkc(given)) end;
 
 -- a page's path or an asset's name as patterns are compared with it; escapes that are no text stay as they are
-create or replace temp macro readable(given) as lower(coalesce(try(url_decode(given)), given));
+create macro readable(given) as lower(coalesce(try(url_decode(given)), given));
 
 -- a number without the commas that set off its thousands
-create or replace temp macro number_text(given) as
+create macro number_text(given) as
 case
     when regexp_matches(given, '^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$') then replace(given, ',', '')
     else given
 end;
 
 -- a text as a number, whatever the width of its digits; NULL where it is none, or none that is finite
-create or replace temp macro finite_number(given) as
+create macro finite_number(given) as
 case
     when isfinite(try_cast(number_text(trim(normal_form(given))) as double))
         then try_cast(number_text(trim(normal_form(given))) as double)
 end;
 
 -- the instant so many microseconds after another, which has to be finite
-create or replace temp macro later(instant, microseconds) as make_timestamptz(epoch_us(instant) + microseconds);
+create macro later(instant, microseconds) as make_timestamptz(epoch_us(instant) + microseconds);
 
 -- the kinds of mail that a word of a consent or a block stands for; "marketing" is all kinds of marketing mail
-create or replace temp macro kinds_meant(word) as
+create macro kinds_meant(word) as
 case
     when word in ('newsletter', 'step', 'trigger', 'all') then [word]
     else ['newsletter', 'step', 'trigger']
@@ -33,7 +33,7 @@ end;
 
 -- why an event stops mails, soft_bounce where only several of them do; NULL where it stops none. SendGrid calls a
 -- bounce that may pass "blocked", and drops what it has on a list of its own, among others.
-create or replace temp macro block_reason(event_type, properties) as
+create macro block_reason(event_type, properties) as
 case event_type
     when 'mail_unsubscribe' then 'opt_out'
     when 'mail_spam_report' then 'spam_report'
@@ -49,12 +49,12 @@ case event_type
 end;
 
 -- whether a program opened or clicked, by what it says of itself; how it clicked is judged apart (scanner_clicks)
-create or replace temp macro is_machine_reading(properties) as
+create macro is_machine_reading(properties) as
 coalesce(properties['sg_machine_open'] = 'true', false)
 or coalesce(list_contains(getvariable('machine_agents'), properties['useragent']), false);
 
 -- the kind of mail that an event of opting out or in names, if any; an opt-out is not guessed to be less than it says
-create or replace temp macro event_mail_kind(properties) as
+create macro event_mail_kind(properties) as
 case
     when lower(trim(properties['mail_kind'])) in ('newsletter', 'step', 'trigger')
         then lower(trim(properties['mail_kind']))
@@ -62,7 +62,7 @@ case
 end;
 
 -- the one reason why a lead gets no marketing mail of a kind; NULL: it may
-create or replace temp macro mail_refusal(is_suppressed, is_opted_out, has_consent, is_blocked_domain) as
+create macro mail_refusal(is_suppressed, is_opted_out, has_consent, is_blocked_domain) as
 case
     when is_suppressed then 'suppressed'
     when is_opted_out then 'opted_out'
@@ -71,7 +71,7 @@ case
 end;
 
 -- the refusal of a lead that stands for mails of a kind
-create or replace temp macro refusal_of(kind, newsletter_refusal, step_refusal, trigger_refusal) as
+create macro refusal_of(kind, newsletter_refusal, step_refusal, trigger_refusal) as
 case kind
     when 'newsletter' then newsletter_refusal
     when 'trigger' then trigger_refusal
@@ -79,7 +79,7 @@ case kind
 end;
 
 -- whether the mail provider takes an address: ASCII, a dot-atom, a domain with a dot; rules/addresses.py asks the same
-create or replace temp macro is_deliverable(address) as
+create macro is_deliverable(address) as
 regexp_full_match(
     address,
     '[A-Za-z0-9!#$%&''*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&''*+/=?^_`{|}~-]+)*'
@@ -89,28 +89,28 @@ and length(address) <= 254
 and strpos(address, '@') <= 65;
 
 -- a company's id, made of the sign it is known by
-create or replace temp macro account_name(sign) as
+create macro account_name(sign) as
 'A' || translate(substr(to_base64(unhex(md5(sign))), 1, 11), '+/', '-_');
 
 -- a company's name without its legal form, spaces and marks, as names are compared; NULL where nothing is left
-create or replace temp macro company_name(given, legal_forms) as
+create macro company_name(given, legal_forms) as
 nullif(regexp_replace(regexp_replace(normal_form(given), legal_forms, '', 'g'), '[\s\p{P}\p{S}]+', '', 'g'), '');
 
 -- how many points the awards of a list give or take in all
-create or replace temp macro points_moved(awards) as
+create macro points_moved(awards) as
 coalesce(list_sum(list_transform(awards, lambda award: abs(award.points))), 0);
 
 -- the awards of a list that lie within a window before an instant
-create or replace temp macro awards_since(awards, instant, window_us) as
+create macro awards_since(awards, instant, window_us) as
 list_filter(awards, lambda award: epoch_us(award.occurred_at) > epoch_us(instant) - window_us);
 
 -- an award with so many points at most
-create or replace temp macro award_up_to(award, most_points) as
+create macro award_up_to(award, most_points) as
 struct_update(award, points := (sign(award.points) * least(abs(award.points), most_points))::integer);
 
 -- the awards of a list that a cap lets count, with the points that do: each is measured from those that counted within
 -- the window before it
-create or replace temp macro walk_capped(awards, cap_times, cap_points, cap_window_us) as  -- noqa: PRS
+create macro walk_capped(awards, cap_times, cap_points, cap_window_us) as  -- noqa: PRS
 case
     when
         len(awards) <= coalesce(cap_times, len(awards))
@@ -139,7 +139,7 @@ case
 end;
 
 -- spans (question, lead_id, from_at, to_at) of a table, those that overlap or touch laid together
-create or replace temp macro merged_spans(spans) as table (
+create macro merged_spans(spans) as table (
     with marks as (
         select question, lead_id, from_at as instant, 1 as change from query_table(spans)
         union all
@@ -186,5 +186,5 @@ create or replace temp macro merged_spans(spans) as table (
 );
 
 -- the key of one mail to one lead
-create or replace temp macro send_key(lead_id, scenario, step, occurrence) as
+create macro send_key(lead_id, scenario, step, occurrence) as
 'S' || substr(md5(concat_ws(chr(31), lead_id, scenario, step, occurrence)), 1, 24);

@@ -508,7 +508,7 @@ def test_an_allowlist_lets_only_its_addresses_out(world: World) -> None:
     world.recompute(rules(THANKS), at(1))
     plan_sends(world.settings, rules(THANKS), at(1))
     claims = Claims(rules(THANKS), at(1), "Asia/Tokyo", ["@other.example"], [], 1_000, 1_000)
-    with open_ledger(world.settings, with_warehouse=True, with_functions=True) as ledger:
+    with open_ledger(world.settings, with_warehouse=True) as ledger:
         assert claims.waiting(ledger) == {"marketing": 1}
         assert [[claim.email for claim in batch.claims] for batch in claims.next_page(ledger).batches] == [
             ["b@other.example"]

@@ -290,7 +290,7 @@ class Life:
         self._wants_no_mail |= {event["email"] for event in told if event["event"] == "bounce"}
 
     def _check(self, went: list[dict[str, Any]], paused: str | None) -> None:
-        with open_ledger(self.world.settings, read_only=True, with_functions=True) as connection:
+        with open_ledger(self.world.settings, read_only=True) as connection:
 
             def rows(query: str, *values: object) -> list[Any]:
                 return connection.execute(query, values).fetchall()

@@ -107,7 +107,7 @@ def empty_warehouse() -> duckdb.DuckDBPyConnection:
     """A warehouse in memory with its migrations, as opening the file makes it."""
     connection = connect(Path(":memory:"), Settings())
     connection.execute("set threads = 1")  # there is little to share
-    for migration in sorted((MODELS.parent / "migrations" / "facts").glob("*.sql")):
+    for migration in sorted((MODELS.parent / "migrations" / "warehouse").glob("*.sql")):
         connection.execute(migration.read_text(encoding="utf-8"))
     return connection
 

@@ -1,7 +1,7 @@
--- How text becomes a stamp, a number, a truth value. Temporary: each load makes them anew.
+-- How text becomes a stamp, a number, a truth value as sources are loaded.
 -- A stamp's own offset counts; one without is read in the source's time zone. ISO dates are always understood, others
 -- by the source's date_format where it gives one.
-create or replace temp macro load_stamp_text(given, date_format, epoch_unit) as
+create macro load_stamp_text(given, date_format, epoch_unit) as
 case
     when epoch_unit is not null and try_cast(given as double) is not null
         then cast(to_timestamp(cast(given as double) / epoch_unit) as varchar)
@@ -9,7 +9,7 @@ case
     else cast(try_strptime(given, date_format) as varchar)
 end;
 
-create or replace temp macro load_stamp(text_, timezone_) as
+create macro load_stamp(text_, timezone_) as
 case
     when regexp_matches(text_, '\d:\d{2}(:\d{2}(\.\d+)?)?\s*([A-Za-z]|[+-]\d{2}(:?\d{2})?$)')
         then
@@ -22,60 +22,50 @@ case
 end;
 
 -- DuckDB's earliest and latest instants are beyond what anybody means
-create or replace temp macro load_is_stamp(stamp) as
+create macro load_is_stamp(stamp) as
 stamp between timestamptz '0001-01-02 00:00:00+00' and timestamptz '9999-12-31 00:00:00+00';
 
 -- a whole number has no fraction to show, and what is no number is nothing
-create or replace temp macro load_number_shown(given) as
+create macro load_number_shown(given) as
 case
     when isnan(given) then null
     when given = trunc(given) and abs(given) < 1e15 then cast(cast(given as bigint) as varchar)
     else cast(given as varchar)
 end;
 
--- White space as Unicode has it, and ASCII's separators.
-set variable load_spaces = (
-    select string_agg(chr(code), '')
-    from
-        unnest([
-            9, 10, 11, 12, 13, 28, 29, 30, 31, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200,
-            8201, 8202, 8232, 8233, 8239, 8287, 12288
-        ]) as spaces(code)
-);
-
 -- Looking at the two ends is much quicker than trimming, and few values need that. A look at an empty text says yes.
-create or replace temp macro load_may_have_space_around(given) as
+create macro load_may_have_space_around(given) as
 greatest(contains(getvariable('load_spaces'), right(given, 1)), contains(getvariable('load_spaces'), left(given, 1)));
 
-create or replace temp macro load_has_space_around(given) as given != '' and load_may_have_space_around(given);
+create macro load_has_space_around(given) as given != '' and load_may_have_space_around(given);
 
-create or replace temp macro load_trim(given) as
+create macro load_trim(given) as
 case
     when load_has_space_around(given) then trim(given, getvariable('load_spaces'))
     else given
 end;
 
 -- full-width letters and digits as plain ones; what is ASCII alone is plain
-create or replace temp macro load_normal(given) as
+create macro load_normal(given) as
 case
     when strlen(given) = length(given) then given
     else load_trim(load_nfkc(given))
 end;
 
-create or replace temp macro load_boolean(given) as
+create macro load_boolean(given) as
 case
     when lower(given) in ('true', 't', 'yes', 'y', '1', 'on', 'はい', '有', 'あり') then true
     when lower(given) in ('false', 'f', 'no', 'n', '0', 'off', 'いいえ', '無', 'なし') then false
 end;
 
-create or replace temp macro load_is_address(given) as
+create macro load_is_address(given) as
 length(given) <= 254
 and regexp_matches(
     given, '^[^\s@<>()\[\]",;:\\]{1,64}@([\p{L}\p{N}]([\p{L}\p{N}-]*[\p{L}\p{N}])?\.)+[\p{L}\p{N}-]{2,}$'
 );
 
 -- What needs no closer look: no address, or one in plain letters.
-create or replace temp macro load_is_plain_address(given) as
+create macro load_is_plain_address(given) as
 given is null
 or (
     length(given) <= 254
@@ -85,14 +75,14 @@ or (
 );
 
 -- What SendGrid takes: plain letters, no dots side by side or at an end of the part before the @.
-create or replace temp macro load_is_mailable(given) as
+create macro load_is_mailable(given) as
 load_is_plain_address(given) and not regexp_matches(given, '(^|\.)\.|\.@');
 
 -- The kinds of mail somebody may agree to, or no longer agree to; marketing is all of them.
-create or replace temp macro load_is_kind(given) as given in ('newsletter', 'step', 'trigger', 'marketing');
+create macro load_is_kind(given) as given in ('newsletter', 'step', 'trigger', 'marketing');
 
-create or replace temp macro load_is_basis(given) as
+create macro load_is_basis(given) as
 given in ('opt_in_form', 'business_card', 'existing_dealings', 'published_address');
 
-create or replace temp macro load_fault(target_, column_name_, value_, reason_) as
+create macro load_fault(target_, column_name_, value_, reason_) as
 struct_pack(target := target_, column_name := column_name_, value := value_, reason := reason_);
