@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from intake.bodies import read_fields
-from intake.cards import Card, read_card, read_cards
+from intake.cards import KEPT_AFTER_END, Card, read_card, read_cards
 from intake.context import Context, page, sender_name
 from intake.facts import facts_entry
 from intake.inbox import Entry
@@ -129,6 +129,7 @@ class FollowUp:
             statuses=STATUSES,
             reasons=self._labels,
             most_letters=_MOST_LETTERS,
+            kept_days=KEPT_AFTER_END.days,
             stamp=self._stamp,
             is_waiting=not card.is_called and not card.is_ended,
             is_late=not card.is_called and not card.is_ended and card.due_at <= self._context.clock(),

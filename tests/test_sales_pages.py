@@ -154,7 +154,7 @@ def test_from_the_list_to_what_is_noted_and_back(sales: Sales, browser: Browser,
     with opened(browser, size) as page:
         page.goto(sales.list_of("suzuki"))
         expect(page.get_by_role("heading", level=2)).to_contain_text(
-            ["期限を過ぎて未連絡", "今日が期限", "未連絡", "連絡済み・商談中"]
+            ["期限を過ぎて未連絡", "今日が期限", "明日以降が期限", "連絡済み・商談中"]
         )
         expect(page.locator(".figures strong")).to_have_text(["1", "1", "1", "1"])
         expect(page.get_by_text("伊藤 四郎")).to_have_count(0)

@@ -258,7 +258,7 @@ def test_the_page_says_how_it_stands_since_when_and_until_when_it_can_be_set_rig
     assert "期限を過ぎています" in served.get(link()).text
     show(world, card(status="returned", is_called=True, status_changed_at=at(2), reject_reason="no_budget"))
     shown = served.get(link()).text
-    assert "対応は完了しています。5/3(日) 09:00 までは" in shown
+    assert "終了から30日間 (5/3(日) 09:00 まで) は、このページで訂正できます" in shown
     assert "<dd>予算なし</dd>" in shown
     assert 'value="no_budget" selected' in shown
     assert "初回連絡の期限" not in shown
