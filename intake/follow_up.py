@@ -1,19 +1,24 @@
 """Sales' pages: the open handoffs, and what became of one, by the signed links of notices.
 
-GET only ever shows, since programs that look for bad links follow them all; only POST notes what sales did.
+GET only ever shows, since programs that look for bad links follow them all; only POST notes what sales did. What is
+wrong with a POST is told beside its field, on the same page.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 import uuid
+from collections.abc import Mapping
 from datetime import date, datetime
 
+import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from intake.bodies import read_fields
-from intake.cards import Card, read_card, read_cards
+from intake.cards import KEPT_AFTER_END, Card, read_card, read_cards
 from intake.context import Context, page, sender_name
 from intake.facts import facts_entry
 from intake.inbox import Entry
@@ -22,6 +27,7 @@ from tokens import FOLLOW_UP_SALT, HANDOFFS_SALT, text_reader, text_signer
 STATUSES = ("accepted", "contacted", "meeting", "won", "lost", "returned")
 EVERYONES = "*"
 _MOST_LETTERS = 200
+_ONCE = re.compile(r"[0-9a-f]{32}")
 
 
 class FollowUp:
@@ -34,7 +40,7 @@ class FollowUp:
         self._handoff = text_reader(keys, FOLLOW_UP_SALT)
         self._list = text_reader(keys, HANDOFFS_SALT)
         self._sign = text_signer(keys[0], FOLLOW_UP_SALT) if keys else None
-        self._reasons = context.rules.handoff.return_reasons
+        self._labels = {reason.id: reason.label for reason in context.rules.handoff.return_reasons}
 
     async def handoff(self, request: Request) -> Response:
         """GET shows one handoff with its buttons; POST notes where it stands."""
@@ -45,19 +51,37 @@ class FollowUp:
         if card is None:
             return page(request, "message.html", 404, message="old_handoff", sender=self._sender)
         if request.method != "POST":
-            asked = request.query_params.get("to", "")
-            return self._page(request, card, asked if asked in STATUSES else "")
-        given = dict(await read_fields(request))
-        status, reason = given.get("status", ""), given.get("reason", "").strip()
-        known = {one.id for one in self._reasons}
-        if status not in STATUSES or len(reason) > _MOST_LETTERS or not (reason or "-").isprintable():
-            return page(request, "message.html", 422, message="refused", sender=self._sender)
+            return self._page(request, card, {"status": request.query_params.get("to", "")}, {})
+        given = dict(await read_fields(request, errors="replace"))
+        status = given.get("status", "")
+        reason = given.get("reason", "").strip() if status == "returned" else ""
+        faults = self._faults(status, reason)
+        if faults:
+            return self._page(request, card, given, faults)
+        await self._context.inbox.append([_entry(card, status, reason, given.get("once", ""), self._context.clock())])
+        return page(
+            request,
+            "follow_up_done.html",
+            card=card,
+            chosen=status,
+            reason=self._labels.get(reason, reason),
+            back=f"/h/{request.path_params['token']}?to={status}",
+            sender=self._sender,
+        )
+
+    def _faults(self, status: str, reason: str) -> dict[str, str]:
+        """The text that says what is wrong, by field; a reason is asked for only where a lead is given back."""
+        if status not in STATUSES:
+            return {"status": "status_missing"}
         if status != "returned":
-            reason = ""
-        elif not reason or (known and reason not in known):
-            return self._page(request, card, status, 422, is_reason_missing=True)
-        await self._context.inbox.append([_entry(card.handoff_id, status, reason, self._context.clock())])
-        return page(request, "follow_up_done.html", card=card, chosen=status, sender=self._sender)
+            return {}
+        if not reason:
+            return {"reason": "reason_not_chosen" if self._labels else "reason_missing"}
+        if self._labels:
+            return {} if reason in self._labels else {"reason": "reason_unknown"}
+        if len(reason) > _MOST_LETTERS:
+            return {"reason": "reason_too_long"}
+        return {} if reason.isprintable() and "\ufffd" not in reason else {"reason": "fault_unreadable"}
 
     async def handoffs(self, request: Request) -> Response:
         """The open handoffs of a rep, or of all, for as long as the link works."""
@@ -69,9 +93,10 @@ class FollowUp:
         cards = await run_in_threadpool(read_cards, engine, None if owner == EVERYONES else owner)
         mine = [card for card in cards if not card.is_ended]
         late = [card for card in mine if not card.is_called and card.due_at <= now]
-        end = now.replace(hour=23, minute=59, second=59)
-        today = [card for card in mine if not card.is_called and now < card.due_at <= end]
-        rest = [card for card in mine if not card.is_called and card.due_at > end]
+        today = [
+            card for card in mine if not card.is_called and now < card.due_at and self._day(card.due_at) <= now.date()
+        ]
+        rest = [card for card in mine if not card.is_called and self._day(card.due_at) > now.date()]
         called = [card for card in mine if card.is_called]
         groups = [("late", late), ("today", today), ("rest", rest), ("called", called)]
         return page(
@@ -86,23 +111,33 @@ class FollowUp:
             sender=self._sender,
         )
 
-    def _page(
-        self, request: Request, card: Card, asked: str, status: int = 200, *, is_reason_missing: bool = False
-    ) -> Response:
+    def _page(self, request: Request, card: Card, given: Mapping[str, str], faults: Mapping[str, str]) -> Response:
+        """The page of a handoff, with what was chosen and what is wrong with that."""
+        asked, once = given.get("status", ""), given.get("once", "")
+        stood_for = card.reject_reason if card.status == "returned" else None
         return page(
             request,
             "follow_up.html",
-            status,
+            422 if faults else 200,
             card=card,
-            asked=asked,
+            asked=asked if asked in STATUSES else "",
+            reason=given.get("reason", stood_for or ""),
+            stood_for=stood_for and self._labels.get(stood_for, stood_for),
+            # as what was chosen stands in the page, it is nobody else's to keep: every answer says no-store
+            once=once if _ONCE.fullmatch(once) else uuid.uuid4().hex,
+            faults=faults,
             statuses=STATUSES,
-            reasons=self._reasons,
+            reasons=self._labels,
             most_letters=_MOST_LETTERS,
-            is_reason_missing=is_reason_missing,
+            kept_days=KEPT_AFTER_END.days,
             stamp=self._stamp,
+            is_waiting=not card.is_called and not card.is_ended,
             is_late=not card.is_called and not card.is_ended and card.due_at <= self._context.clock(),
             sender=self._sender,
         )
+
+    def _day(self, at: datetime) -> date:
+        return at.astimezone(self._context.settings.zone).date()
 
     def _stamp(self, at: datetime, weekdays: str) -> str:
         local = at.astimezone(self._context.settings.zone)
@@ -110,14 +145,21 @@ class FollowUp:
         return f"{local.month}/{local.day}({names[local.weekday()]}) {local:%H:%M}"
 
 
-def _entry(handoff_id: str, status: str, reason: str, now: datetime) -> Entry:
+def _entry(card: Card, status: str, reason: str, once: str, now: datetime) -> Entry:
+    """One fact for one choice on one page, however often it is sent: pressed twice, or tried again after a fault.
+
+    Another choice on the same page, which the browser's way back shows again, is another fact.
+    """
+    event_id = uuid.uuid4().hex
+    if _ONCE.fullmatch(once):
+        event_id = hashlib.sha256(orjson.dumps([card.handoff_id, once, status, reason])).hexdigest()[:32]
     event = {
-        "event_id": uuid.uuid4().hex,
+        "event_id": event_id,
         "event_type": "sales_follow_up",
         "occurred_at": now.isoformat(),
-        "properties.handoff_id": handoff_id,
+        "properties.handoff_id": card.handoff_id,
         "properties.source": "link",
         "properties.status": status,
         **({"properties.reject_reason": reason} if reason else {}),
     }
-    return facts_entry("follow_up", events=[event])
+    return facts_entry("follow_up", events=[event], key=event_id)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from intake.cards import Card, put_cards
+from intake.cards import KEPT_AFTER_END, Card, put_cards
 from intake.inbox import connect_inbox
 from rules.models import RuleSet
 from settings import Settings
@@ -17,9 +17,6 @@ from tasks.errors import RunError
 from tasks.mail import one_line
 from warehouse.connection import open_ledger
 from warehouse.follow_ups import open_handoffs
-
-KEPT_AFTER_END = timedelta(days=30)
-"""How long the page of a handoff that has ended can be opened, so that a slip can be corrected."""
 
 
 def show_handoffs(settings: Settings, rules: RuleSet, as_of: datetime) -> int:
@@ -61,4 +58,10 @@ def _card(row: Mapping[str, Any], rules: RuleSet, settings: Settings, names: Map
         reject_reason=row["reject_reason"],
         facts=brief.facts,
         sections=brief.sections,
+        phone=_text(row.get("phone")),
+        email=_text(row.get("email")),
     )
+
+
+def _text(value: object) -> str | None:
+    return one_line(str(value)).strip() or None if value is not None else None

@@ -341,7 +341,7 @@ class _Sync:
             first_contact_at=row["first_contact_at"],
             outcome=row["outcome"],
             reject_reason=self._reason_labels.get(row["reject_reason"] or "", row["reject_reason"]),
-            changed_at=row["status_changed_at"],
+            changed_at=row["said_at"],
         )
 
     def _load(self, into: Into, rows: Sequence[Mapping[str, str | None]]) -> None:

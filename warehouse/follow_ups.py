@@ -66,10 +66,28 @@ def stands_of(connection: duckdb.DuckDBPyConnection, handoff_ids: Sequence[str])
 
 
 def handoffs_to_write(connection: duckdb.DuckDBPyConnection) -> list[Row]:
-    """Handoffs the SFA does not know as they are, with what a sales rep needs to know of the lead."""
+    """Handoffs the SFA does not know as they are, with what a sales rep needs to know of the lead.
+
+    ``said_at`` is when sales last said something: later than ``status_changed_at`` where it said the same again, or
+    another reason. The SFA's own record is left alone where it is newer than that.
+    """
     return with_briefs(
         connection,
-        "select handoff_id as id, * from handoffs where written_at is null order by caused_at, handoff_id",
+        """
+        select
+            handoffs.handoff_id as id,
+            handoffs.*,
+            coalesce(said.said_at, handoffs.status_changed_at) as said_at,
+        from handoffs
+        left join (
+            select handoff_id, max(changed_at) as said_at
+            from handoff_changes
+            where status is not null
+            group by handoff_id
+        ) as said on handoffs.handoff_id = said.handoff_id
+        where handoffs.written_at is null
+        order by handoffs.caused_at, handoffs.handoff_id
+        """,
     )
 
 

@@ -29,13 +29,29 @@ stands as (
     group by changes.handoff_id
 ),
 
-since as (
+said as (
+    -- every handoff begins as new
     select
         changes.handoff_id,
-        max(changes.changed_at) as status_changed_at,
+        changes.status,
+        changes.changed_at,
+        lag(changes.status, 1, 'new') over (
+            partition by changes.handoff_id
+            order by changes.changed_at, changes.noted_at
+        ) as status_before,
     from handoff_changes as changes
-    inner join stands on changes.handoff_id = stands.handoff_id and changes.status = stands.status
-    group by changes.handoff_id
+    semi join changed on changes.handoff_id = changed.handoff_id
+    where changes.status is not null
+),
+
+since as (
+    -- who says once more what stands changes nothing
+    select
+        handoff_id,
+        max(changed_at) as status_changed_at,
+    from said
+    where status != status_before
+    group by handoff_id
 )
 
 update handoffs
@@ -45,7 +61,7 @@ set
     reject_reason = stands.reject_reason,
     owner = coalesce(stands.owner, handoffs.owner),
     first_contact_at = coalesce(handoffs.first_contact_at, stands.first_contact_at),
-    status_changed_at = coalesce(since.status_changed_at, handoffs.status_changed_at),
+    status_changed_at = coalesce(since.status_changed_at, handoffs.handed_off_at),
     -- the SFA has to learn what it did not say itself
     written_at = case when stands.source = 'sfa' then handoffs.written_at end
 from stands

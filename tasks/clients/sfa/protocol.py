@@ -117,7 +117,7 @@ class HandoffWrite:
     outcome: str | None = None
     reject_reason: str | None = None
     changed_at: datetime | None = None
-    """When the follow-up came to stand so."""
+    """When what sales did was last said here; a record of the SFA that is newer is left alone."""
 
 
 Verdict = Literal["written", "changed", "gone", "refused"]
