@@ -86,6 +86,20 @@ def begin(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime
             and sfa_leads.state in ('known', 'refused')
         """
     )
+    # and one into which sales merged or converted a lead's is that lead's
+    connection.execute(
+        """
+        update sfa_leads
+        set lead_id = gone.lead_id, is_new_there = true
+        from sfa_leads as gone
+        where
+            sfa_leads.lead_id is null
+            and sfa_leads.state = 'known'
+            and gone.state = 'merged'
+            and gone.state_reason = sfa_leads.sfa_id
+            and gone.lead_id is not null
+        """
+    )
     # of two records that turned out to be of one lead, the other says so
     connection.execute(
         """
