@@ -150,10 +150,13 @@ class _Sync:
         events = []
         for row in rows:
             stand = stands.get(row.handoff_id)
-            owner = self._users.get(row.owner or "") or (stand or {}).get("owner")
+            if stand is None:
+                continue
+            owner = self._users.get(row.owner or "") or stand["owner"]
             reason = self._reasons.get((row.reject_reason or "").strip(), row.reject_reason)
-            told = (row.status, owner, row.first_contact_at, row.outcome, reason)
-            if stand is None or told == tuple(
+            # the first contact stays once it is known, which not every SFA keeps to the microsecond
+            told = (row.status, owner, stand["first_contact_at"] or row.first_contact_at, row.outcome, reason)
+            if told == tuple(
                 stand[name] for name in ("status", "owner", "first_contact_at", "outcome", "reject_reason")
             ):
                 continue
@@ -181,7 +184,7 @@ class _Sync:
         self._load("events", events)
 
     def _note_deals(self, rows: Sequence[SfaDeal]) -> None:
-        with open_ledger(self._settings, read_only=True) as ledger:
+        with open_ledger(self._settings, read_only=True, with_warehouse=True) as ledger:
             addresses = sfa_sync.addresses_of(ledger, [row.sfa_id for row in rows])
         deals = [
             {
@@ -290,7 +293,7 @@ class _Sync:
             sfa_sync.settle(ledger, written, self._as_of)
         self._counts["leads_written"] += sum(one.verdict == "written" for one in answers)
         self._faults += [
-            f"the SFA refuses lead {one.key}: {one.message or 'no reason given'}; once corrected it is written"
+            f"the SFA refuses lead {one.key}: {one.message or 'no reason given'}; it waits for the next run"
             for one in answers
             if one.verdict == "refused"
         ]

@@ -353,10 +353,19 @@ def records_of(connection: duckdb.DuckDBPyConnection, lead_ids: Sequence[str]) -
 
 
 def addresses_of(connection: duckdb.DuckDBPyConnection, sfa_ids: Sequence[str]) -> dict[str, str]:
-    """The address of each of these records whose lead is ours."""
+    """The address of each of these records whose lead is ours, whether the record says so or only its address does."""
     found = connection.execute(
-        "select sfa_id, email from sfa_leads"
-        " where email is not null and lead_id is not null and sfa_id in (select unnest(?))",
+        """
+        select sfa_id, email
+        from sfa_leads
+        where
+            sfa_id in (select unnest(?))
+            and email is not null
+            and (
+                lead_id is not null
+                or email in (select value from warehouse.lead_identities where kind = 'email')
+            )
+        """,
         [list(sfa_ids)],
     )
     return dict(found.fetchall())

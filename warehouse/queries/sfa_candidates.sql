@@ -65,7 +65,13 @@ from ours
 left join records on ours.lead_id = records.current_lead_id
 left join handoff_owners as owners on ours.owner = owners.owner
 where
-    (records.sfa_id is null or records.is_new_there or records.ours_hash is distinct from ours.ours_hash)
+    (
+        records.sfa_id is null
+        or records.is_new_there
+        or records.ours_hash is distinct from ours.ours_hash
+        -- why it was refused may be corrected there, without the record's being touched
+        or records.state = 'refused'
+    )
     -- what was deleted there stays so, and of what was merged there the leads are not one here yet
     and coalesce(records.state not in ('deleted', 'merged'), true)
     -- until a value that was taken over has been recomputed, ours is the old one
