@@ -6,7 +6,7 @@ memory holds it; a run that died is begun anew by the next, which finds each sid
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -65,6 +65,19 @@ def note_leads(connection: duckdb.DuckDBPyConnection, told: Sequence[Row]) -> No
     _register(connection, "told_leads", rows, _TOLD)
     connection.execute(query("note_sfa_leads"), {"nothing": NOTHING})
     connection.unregister("told_leads")
+
+
+def note_found(connection: duckdb.DuckDBPyConnection, leads: Mapping[str, str]) -> None:
+    """Note whose a record of nobody is: leads by record."""
+    connection.execute(
+        """
+        update sfa_leads
+        set lead_id = found.lead_id, is_new_there = true
+        from (select unnest(?) as sfa_id, unnest(?) as lead_id) as found
+        where sfa_leads.sfa_id = found.sfa_id and sfa_leads.lead_id is null
+        """,
+        [list(leads), list(leads.values())],
+    )
 
 
 def begin(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime, timezone: str) -> None:

@@ -71,7 +71,7 @@ def told(world: World, when: datetime, email: str = "a@example.com", **values: s
     world.facts(lambda connection: add_lead(connection, email, when, **values))
 
 
-def did(world: World, event: str, when: datetime, email: str = "a@example.com", **values: str) -> None:
+def did(world: World, event: str, when: datetime, email: str = "a@example.com", **values: Any) -> None:
     world.facts(lambda connection: add_event(connection, event, when, email=email, **values))
 
 
@@ -326,6 +326,19 @@ def test_who_takes_the_first_handoff_has_the_lead_from_then(world: World, side: 
     did(world, "consultation_request", at(2.5))
     sync(world, side, at(3))
     assert side.people()["a@example.com"]["owner"] == side.users[0]
+
+
+def test_a_contact_found_by_another_of_its_addresses_is_the_leads(world: World, side: Side) -> None:
+    if isinstance(side, SalesforceSide):
+        pytest.skip("its records have one address each")
+    told(world, START, name="山田")
+    side.clock(at(0.5))
+    theirs = side.account.add("contacts", email="private@example.com", hs_additional_emails="a@example.com")
+    for day in (1, 2, 3):
+        sync(world, side, at(day))
+    [person] = side.people().values()
+    assert (person["id"], person["name"], person["score"]) == (theirs, "山田", "0")
+    assert world.warehouse("select count(*) from leads") == [(1,)]
 
 
 def test_what_a_rep_said_by_a_link_does_not_come_back_as_news(world: World, side: Side) -> None:

@@ -15,7 +15,7 @@ from tasks.clients.sfa.hubspot_records import FIRST_NAME, HANDOFF_ID, LEAD_ID, L
 from tasks.clients.sfa.hubspot_stamps import milliseconds, told_stamp
 from tasks.clients.sfa.protocol import HandoffWrite, LeadWrite, Written
 
-_NO_CONTACT = "HubSpot has no contact of this lead: the lead is written first"
+_NO_CONTACT = "HubSpot has no contact of this lead: the lead is written first; where sales deleted it, restore it"
 
 
 class Writes:

@@ -20,7 +20,7 @@ from tasks.clients.sfa.salesforce_work import HANDOFF_ID, TASK, TaskStatuses, ha
 
 PAGE_SIZE = 10_000
 _MOST_STEPS = 10
-_NO_RECORD = "Salesforce has no record of this lead: the lead is written first"
+_NO_RECORD = "Salesforce has no record of this lead: the lead is written first; where sales deleted it, restore it"
 
 
 class Writes:
