@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +38,8 @@ class Account:
         self.unique = {kind: set(names) for kind, names in UNIQUE.items()}
         self.owners = {"501", "502"}
         self.stamp: int | None = None
-        """What every change bears; by default the wall clock's milliseconds, never the same twice."""
+        """What every change bears; by default the clock's milliseconds, never the same twice."""
+        self.clock: Callable[[], float] = time.time
         self._last_stamp = 0
         self._last_id = 1000
 
@@ -70,7 +71,7 @@ class Account:
 
     def tick(self, handoff_id: str) -> None:
         """Completes a handoff's task, and notes nothing else."""
-        done = iso(int(time.time() * 1000))
+        done = iso(int(self.clock() * 1000))
         id_ = self.one("tasks", nurture_handoff_id=handoff_id).id
         self.change("tasks", id_, hs_task_status="COMPLETED", hs_task_completion_date=done)
 
@@ -180,5 +181,5 @@ class Account:
     def _now(self) -> int:
         if self.stamp is not None:
             return self.stamp
-        self._last_stamp = max(self._last_stamp + 1, int(time.time() * 1000))
+        self._last_stamp = max(self._last_stamp + 1, int(self.clock() * 1000))
         return self._last_stamp

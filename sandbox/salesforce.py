@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.salesforce_api import Desk
-from sandbox.salesforce_org import Org
+from sandbox.salesforce_org import RUN_AS, Org
 from sandbox.salesforce_rules import Refused
 from sandbox.threaded import Threaded
 
@@ -144,7 +144,9 @@ class SalesforceStandIn(Threaded):
         if form != {"grant_type": "client_credentials", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}:
             return JSONResponse({"error": "invalid_client", "error_description": "invalid client credentials"}, 400)
         self.logins += 1
-        return JSONResponse({"access_token": f"session-{self.logins}", "instance_url": f"http://{self.at}"})
+        base = f"http://{self.at}"
+        identity = f"{base}/id/00D000000000001AAA/{RUN_AS}"
+        return JSONResponse({"access_token": f"session-{self.logins}", "instance_url": base, "id": identity})
 
     def _query(self, request: Request, has_deleted: bool) -> Any:
         return self.desk.query(str(request.url), request.query_params["q"], has_deleted)

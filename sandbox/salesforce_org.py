@@ -26,6 +26,8 @@ from sandbox.salesforce_rules import (
 )
 
 USERS = ("005000000000501AAA", "005000000000502AAA")
+RUN_AS = "005000000000500AAA"
+"""The user whom the app acts as: what it makes is this user's, unless it names another."""
 Record = dict[str, Any]
 
 
@@ -62,7 +64,7 @@ class Org:
             record: Record = dict.fromkeys(self.fields[kind])
             record |= {name: False for name, type_ in self.fields[kind].items() if type_ == "bool"}
             stamp = self._tick()
-            record |= {"Id": id_, "SystemModstamp": stamp, "CreatedDate": stamp, "OwnerId": USERS[0], **values}
+            record |= {"Id": id_, "SystemModstamp": stamp, "CreatedDate": stamp, "OwnerId": RUN_AS, **values}
             self.records[kind][id_] = record
             return id_
 
@@ -204,7 +206,7 @@ class Org:
             type_ = self.fields[kind][name]
             if type_ in READ_ONLY and name not in WRITABLE:
                 raise BadRecord("INVALID_FIELD_FOR_INSERT_UPDATE", f"Unable to create/update fields: {name}", name)
-            check(name, type_, value, frozenset(USERS))
+            check(name, type_, value, frozenset({*USERS, RUN_AS}))
             if name in self.external_ids.get(kind, ()) and value is not None:
                 others = [record for record in self.alive(kind) if record[name] == value and record is not old]
                 if others:

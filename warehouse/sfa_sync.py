@@ -6,7 +6,7 @@ memory holds it; a run that died is begun anew by the next, which finds each sid
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -67,6 +67,19 @@ def note_leads(connection: duckdb.DuckDBPyConnection, told: Sequence[Row]) -> No
     connection.unregister("told_leads")
 
 
+def note_found(connection: duckdb.DuckDBPyConnection, leads: Mapping[str, str]) -> None:
+    """Note whose a record of nobody is: leads by record."""
+    connection.execute(
+        """
+        update sfa_leads
+        set lead_id = found.lead_id, is_new_there = true
+        from (select unnest(?) as sfa_id, unnest(?) as lead_id) as found
+        where sfa_leads.sfa_id = found.sfa_id and sfa_leads.lead_id is null
+        """,
+        [list(leads), list(leads.values())],
+    )
+
+
 def begin(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime, timezone: str) -> None:
     """Forget what a run before left undone, and find whose records are whose."""
     recomputed_at(connection, rules, as_of)
@@ -84,6 +97,20 @@ def begin(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime
             and identities.kind = 'email'
             and sfa_leads.email = identities.value
             and sfa_leads.state in ('known', 'refused')
+        """
+    )
+    # and one into which sales merged or converted a lead's is that lead's
+    connection.execute(
+        """
+        update sfa_leads
+        set lead_id = gone.lead_id, is_new_there = true
+        from sfa_leads as gone
+        where
+            sfa_leads.lead_id is null
+            and sfa_leads.state = 'known'
+            and gone.state = 'merged'
+            and gone.state_reason = sfa_leads.sfa_id
+            and gone.lead_id is not null
         """
     )
     # of two records that turned out to be of one lead, the other says so
@@ -339,10 +366,19 @@ def records_of(connection: duckdb.DuckDBPyConnection, lead_ids: Sequence[str]) -
 
 
 def addresses_of(connection: duckdb.DuckDBPyConnection, sfa_ids: Sequence[str]) -> dict[str, str]:
-    """The address of each of these records whose lead is ours."""
+    """The address of each of these records whose lead is ours, whether the record says so or only its address does."""
     found = connection.execute(
-        "select sfa_id, email from sfa_leads"
-        " where email is not null and lead_id is not null and sfa_id in (select unnest(?))",
+        """
+        select sfa_id, email
+        from sfa_leads
+        where
+            sfa_id in (select unnest(?))
+            and email is not null
+            and (
+                lead_id is not null
+                or email in (select value from warehouse.lead_identities where kind = 'email')
+            )
+        """,
         [list(sfa_ids)],
     )
     return dict(found.fetchall())

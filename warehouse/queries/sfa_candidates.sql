@@ -40,11 +40,11 @@ records as (
         sfa_leads.*,
     from sfa_leads
     left join warehouse.lead_aliases as aliases on sfa_leads.lead_id = aliases.alias_lead_id
-    where sfa_leads.lead_id is not null and sfa_leads.state != 'merged'
+    where sfa_leads.lead_id is not null
     qualify row_number() over (
         partition by coalesce(aliases.lead_id, sfa_leads.lead_id)
         order by
-            sfa_leads.state = 'deleted',
+            sfa_leads.state in ('deleted', 'merged'),
             sfa_leads.state = 'refused',
             sfa_leads.lead_id != coalesce(aliases.lead_id, sfa_leads.lead_id),
             sfa_leads.sfa_id
@@ -65,9 +65,15 @@ from ours
 left join records on ours.lead_id = records.current_lead_id
 left join handoff_owners as owners on ours.owner = owners.owner
 where
-    (records.sfa_id is null or records.is_new_there or records.ours_hash is distinct from ours.ours_hash)
-    -- what was deleted there stays so
-    and records.state is distinct from 'deleted'
+    (
+        records.sfa_id is null
+        or records.is_new_there
+        or records.ours_hash is distinct from ours.ours_hash
+        -- why it was refused may be corrected there, without the record's being touched
+        or records.state = 'refused'
+    )
+    -- what was deleted there stays so, and of what was merged there the leads are not one here yet
+    and coalesce(records.state not in ('deleted', 'merged'), true)
     -- until a value that was taken over has been recomputed, ours is the old one
     and (records.corrected_at is null or records.corrected_at < $recomputed_at)
     and ours.lead_id not in (select lead_id from sfa_outbox)

@@ -1,7 +1,7 @@
 -- One row per candidate and field: what stands on each side, and whose value is to stand on both.
 -- key: lead_id, field
 -- from: sfa_candidates, sfa_rule_fields, leads, lead_attributes, lead_attribute_history, lead_identities,
---       lead_score_points, rule_scoring
+--       lead_score_points, rule_scoring, sfa_leads
 -- A change is measured from what both sides last agreed on. An empty value never wins over one that is there. What only
 -- the engine writes is written when it changes here, whatever the SFA makes of it.
 with reasons as (
@@ -63,7 +63,21 @@ differing as (
         coalesce(sides.ours, '') != coalesce(sides.agreed, '') as is_ours_changed,
         coalesce(sides.theirs, '') != coalesce(sides.agreed, '') as is_theirs_changed,
     from sides
-    where coalesce(sides.ours, '') != coalesce(case sides.rule when 'ours' then sides.agreed else sides.theirs end, '')
+    where
+        coalesce(sides.ours, '') != coalesce(case sides.rule when 'ours' then sides.agreed else sides.theirs end, '')
+        -- an address that another record bears stays there: not every SFA takes one twice
+        and not (
+            sides.field = 'email'
+            and sides.sfa_id is not null
+            and exists(
+                select 1
+                from sfa_leads as others
+                where
+                    others.email = sides.ours
+                    and others.sfa_id != sides.sfa_id
+                    and others.state in ('known', 'merged')
+            )
+        )
 ),
 
 dated as (

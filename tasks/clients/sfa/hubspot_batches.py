@@ -8,24 +8,16 @@ names its record by an id, so that twice leaves what once did.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
+from tasks.clients.sfa.batches import Outcome, halved
 from tasks.clients.sfa.faults import without_values
 from tasks.clients.sfa.hubspot_calls import Calls
 from tasks.clients.sfa.hubspot_errors import RefusedError, reason, refusal_of_all
 
 # what these hold is nobody's, and tells what to correct
 _SHOWN = frozenset({"hubspot_owner_id", "nurture_lead_id", "nurture_handoff_id", "nurture_status"})
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one input: the record's id, or why there is none."""
-
-    id: str | None = None
-    message: str | None = None
-    is_gone: bool = False
 
 
 def write(
@@ -39,39 +31,34 @@ def write(
     Raises:
         RunError: What is refused concerns all of them.
     """
-    if not inputs:
-        return []
-    marked = [{**item, "objectWriteTraceId": str(number)} for number, item in enumerate(inputs)]
-    try:
+
+    def sent(some: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+        marked = [{**item, "objectWriteTraceId": str(number)} for number, item in enumerate(some)]
         answer = calls.batch(action, kind, marked)
-    except RefusedError as error:
-        if len(inputs) == 1:
-            return [_masked(Outcome(message=str(error), is_gone=error.status == 404), inputs[0])]
-        half = len(inputs) // 2
-        return write(calls, action, kind, inputs[:half]) + write(calls, action, kind, inputs[half:])
-    outcomes = _outcomes(answer, marked)
-    if len(inputs) == 1:
-        return [_masked(outcomes.get("0") or _untold(answer), inputs[0])]
-    return [
-        _masked(outcomes[str(number)], item) if str(number) in outcomes else write(calls, action, kind, [item])[0]
-        for number, item in enumerate(inputs)
-    ]
+        outcomes = _outcomes(answer, marked)
+        if len(some) == 1:
+            return [_masked(outcomes.get("0") or _untold(answer), some[0])]
+        return [
+            _masked(outcomes[str(number)], item) if str(number) in outcomes else write(calls, action, kind, [item])[0]
+            for number, item in enumerate(some)
+        ]
+
+    def refused(item: Mapping[str, Any], error: RefusedError) -> Outcome:
+        return _masked(Outcome(message=str(error), is_gone=error.status == 404), item)
+
+    return halved(inputs, sent, RefusedError, refused)
 
 
 def associate(calls: Calls, kind: str, to_kind: str, pairs: Sequence[tuple[str, str]]) -> list[str | None]:
     """Tie records to others; why not, or None, for each pair in their order."""
-    if not pairs:
-        return []
-    try:
-        answer = calls.tie(kind, to_kind, pairs)
-    except RefusedError as error:
-        if len(pairs) == 1:
-            return [str(error)]
-        half = len(pairs) // 2
-        return associate(calls, kind, to_kind, pairs[:half]) + associate(calls, kind, to_kind, pairs[half:])
-    tied = {(str(row["from"]["id"]), str(row["to"]["id"])) for row in answer.get("results", [])}
-    why = reason((answer.get("errors") or [{}])[0])
-    return [None if pair in tied else why for pair in pairs]
+
+    def sent(some: Sequence[tuple[str, str]]) -> list[str | None]:
+        answer = calls.tie(kind, to_kind, some)
+        tied = {(str(row["from"]["id"]), str(row["to"]["id"])) for row in answer.get("results", [])}
+        why = reason((answer.get("errors") or [{}])[0])
+        return [None if pair in tied else why for pair in some]
+
+    return halved(pairs, sent, RefusedError, lambda _, error: str(error))
 
 
 def _masked(outcome: Outcome, item: Mapping[str, Any]) -> Outcome:

@@ -104,7 +104,7 @@ def lead_properties(lead: LeadWrite, fields: Mapping[str, str], has_first_name: 
         found[fields[field]] = "" if value is None else str(value)
     if has_first_name and "name" in lead.values and fields["name"] == FIELDS["name"]:
         found.setdefault(FIRST_NAME, "")  # or the name would be read back with it behind
-    if lead.owner is not None:
+    if lead.owner is not None and lead.owner.isdecimal():  # else HubSpot would refuse all of it
         found[OWNER] = lead.owner
     if lead.merged_into is not None:
         found["nurture_merged_into"] = lead.merged_into

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tasks.clients.sfa import hubspot_records as records
-from tasks.clients.sfa.hubspot_batches import Outcome, associate, write
+from tasks.clients.sfa.batches import Outcome, check_size
+from tasks.clients.sfa.hubspot_batches import associate, write
 from tasks.clients.sfa.hubspot_calls import BATCH_SIZE, Calls, Row
 from tasks.clients.sfa.hubspot_records import FIRST_NAME, HANDOFF_ID, LEAD_ID, LEAD_STAMP
 from tasks.clients.sfa.hubspot_stamps import milliseconds, told_stamp
 from tasks.clients.sfa.protocol import HandoffWrite, LeadWrite, Written
 
-_NO_CONTACT = "HubSpot has no contact of this lead: the lead is written first"
+_NO_CONTACT = "HubSpot has no contact of this lead: the lead is written first; where sales deleted it, restore it"
 
 
 class Writes:
@@ -41,7 +42,7 @@ class Writes:
 
     def leads(self, leads: Sequence[LeadWrite]) -> list[Written]:
         """Make or change contacts; one answer each, in their order."""
-        _check_size(leads)
+        check_size(leads, BATCH_SIZE)
         standing = self.standing([lead.sfa_id for lead in leads if lead.sfa_id is not None])
         answers = {number: answer for number, lead in enumerate(leads) if (answer := _kept(lead, standing))}
         updates = {
@@ -69,12 +70,12 @@ class Writes:
             + write(self._calls, "upsert", "contacts", list(upserts.values())),
             strict=True,
         )
-        answers |= {number: _written(leads[number].lead_id, outcome) for number, outcome in outcomes}
+        answers |= {number: outcome.told(leads[number].lead_id) for number, outcome in outcomes}
         return [answers[number] for number in range(len(leads))]
 
     def handoffs(self, handoffs: Sequence[HandoffWrite]) -> list[Written]:
         """Make or change tasks and tie them to their contacts; one answer each, in their order."""
-        _check_size(handoffs)
+        check_size(handoffs, BATCH_SIZE)
         contacts = self._contacts(handoffs)
         ids = list(dict.fromkeys(handoff.handoff_id for handoff in handoffs))
         known = {row.get(HANDOFF_ID) for row in self._calls.read("tasks", ids, (HANDOFF_ID,), HANDOFF_ID)}
@@ -109,11 +110,6 @@ class Writes:
         return {key: row.id for key, row in rows.items() if row is not None}
 
 
-def _check_size(writes: Sequence[object]) -> None:
-    if len(writes) > BATCH_SIZE:
-        raise ValueError(f"{len(writes)} records in one write; at most {BATCH_SIZE}")
-
-
 def _kept(lead: LeadWrite, standing: Mapping[str, Row]) -> Written | None:
     """The answer for a lead whose record may not be written."""
     if lead.sfa_id is None:
@@ -130,15 +126,9 @@ def _kept(lead: LeadWrite, standing: Mapping[str, Row]) -> Written | None:
     return None
 
 
-def _written(key: str, outcome: Outcome) -> Written:
-    if outcome.id is not None:
-        return Written(key, "written", outcome.id)
-    return Written(key, "gone" if outcome.is_gone else "refused", message=outcome.message)
-
-
 def _handoff_answer(handoff: HandoffWrite, outcome: Outcome | None) -> Written:
     if outcome is not None:
-        return _written(handoff.handoff_id, outcome)
+        return outcome.told(handoff.handoff_id)
     if handoff.sfa_id is None:
         return Written(handoff.handoff_id, "refused", message=_NO_CONTACT)
     return Written(handoff.handoff_id, "gone", handoff.sfa_id)

@@ -60,7 +60,7 @@ class Salesforce:
             self._changed(kind, records.lead_names(kind, self._fields), self._since(since)) for kind in (LEAD, CONTACT)
         ]
         for page in _pages(heapq.merge(*streams, key=lambda row: row.get(STAMP) or "")):
-            rows, faults = readable(page, lambda row: records.lead_of(row, self._fields))
+            rows, faults = readable(page, lambda row: records.lead_of(row, self._fields, self._calls.user_id))
             yield Page(rows, faults)
 
     def handoff_changes(self, since: datetime | None) -> Iterator[Page[SfaHandoff]]:

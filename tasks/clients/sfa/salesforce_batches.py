@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from tasks.clients.sfa.batches import Outcome, halved
 from tasks.clients.sfa.faults import without_values
 from tasks.clients.sfa.salesforce_calls import COLLECTION_SIZE, Action, Calls
 from tasks.clients.sfa.salesforce_errors import GONE, LOCKED, RefusedError, code_of, reason, refusal_of_all
@@ -20,16 +20,6 @@ _TRIES = 3
 _PAUSE_SECONDS = 1.0
 # what these hold is nobody's, and tells what to correct
 _SHOWN = frozenset({"Id", "WhoId", "OwnerId", "Nurture_Lead_Id__c", "Nurture_Handoff_Id__c", "Nurture_Status__c"})
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one record: its id, or why there is none."""
-
-    id: str | None = None
-    message: str | None = None
-    is_gone: bool = False
-    is_locked: bool = False
 
 
 def write(calls: Calls, action: Action, kind: str, key: str, records: Sequence[Mapping[str, Any]]) -> list[Outcome]:
@@ -57,24 +47,12 @@ def _written(calls: Calls, action: Action, kind: str, key: str, records: Sequenc
     if len(records) > COLLECTION_SIZE:
         found = calls.save_bulk(action, kind, key, records)
         return [_outcome(found.get(str(record[key])) or {}, record) for record in records]
-    return _collected(calls, action, kind, key, records)
 
+    def sent(some: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+        results = calls.save(action, kind, key, some)
+        return [_outcome(result, record) for result, record in zip(results, some, strict=True)]
 
-def _collected(
-    calls: Calls, action: Action, kind: str, key: str, records: Sequence[Mapping[str, Any]]
-) -> list[Outcome]:
-    if not records:
-        return []
-    try:
-        results = calls.save(action, kind, key, records)
-    except RefusedError as error:
-        if len(records) == 1:
-            return [_outcome({"errors": error.errors}, records[0])]
-        half = len(records) // 2
-        return _collected(calls, action, kind, key, records[:half]) + _collected(
-            calls, action, kind, key, records[half:]
-        )
-    return [_outcome(result, record) for result, record in zip(results, records, strict=True)]
+    return halved(records, sent, RefusedError, lambda record, error: _outcome({"errors": error.errors}, record))
 
 
 def _outcome(result: Mapping[str, Any], record: Mapping[str, Any]) -> Outcome:

@@ -85,6 +85,12 @@ class Calls:
             parse_float=Decimal,
         )
 
+    @property
+    def user_id(self) -> str | None:
+        """The run-as user, once a session is open."""
+        found = self._session.user_id
+        return None if found is None else str(found)
+
     def close(self) -> None:
         """Let go of connections."""
         self._session.close()

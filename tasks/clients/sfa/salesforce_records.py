@@ -52,6 +52,7 @@ STANDING = ("Id", STAMP, "IsDeleted", "MasterRecordId", "FirstName", LEAD_ID)
 """What tells whether a record stands, and on which its write depends."""
 _FIELD_NAME = re.compile(r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)*", re.ASCII)
 _CONVERTED = ("IsConverted", "ConvertedContactId")
+_OWNER = re.compile(r"(?:005|00G)[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?")
 
 
 def all_fields(fields: Mapping[str, str]) -> dict[str, str]:
@@ -73,6 +74,11 @@ def kind_of(id_: str) -> str | None:
     return {"00Q": LEAD, "003": CONTACT}.get(id_[:3]) if len(id_) in {15, 18} and id_.isalnum() else None
 
 
+def is_owner(text: str) -> bool:
+    """Whether a text is the id of a user or a queue."""
+    return _OWNER.fullmatch(text) is not None
+
+
 def standing_names(kind: str) -> tuple[str, ...]:
     """The fields to ask for of a record that is to be written."""
     return (*STANDING, *_CONVERTED) if kind == LEAD else STANDING
@@ -89,8 +95,13 @@ def successor(row: Row) -> str | None:
     return row.get("MasterRecordId") or (row.get("ConvertedContactId") if row.is_set("IsConverted") else None)
 
 
-def lead_of(row: Row, fields: Mapping[str, str]) -> SfaLead:
+def lead_of(row: Row, fields: Mapping[str, str], nobody: str | None = None) -> SfaLead:
     """A lead or a contact as the engine takes it.
+
+    Args:
+        row: The record.
+        fields: The lead's field of each of ours.
+        nobody: The user whose records are nobody's: ours, who has whatever we made until it is given to someone.
 
     Raises:
         FaultError: It has no stamp.
@@ -99,13 +110,13 @@ def lead_of(row: Row, fields: Mapping[str, str]) -> SfaLead:
     values = {field: None if value == UNKNOWN else value for field, value in values.items()}
     if fields["name"] == FIELDS["name"]:
         values["name"] = " ".join(filter(None, (values["name"], row.get("FirstName")))) or None
-    merged_into = successor(row)
+    merged_into, owner = successor(row), row.get("OwnerId")
     return SfaLead(
         sfa_id=row.id,
         modified_at=modified_at(row),
         lead_id=row.get(LEAD_ID),
         email=values.get("email"),
-        owner=row.get("OwnerId"),
+        owner=None if owner and nobody and owner[:15] == nobody[:15] else owner,
         values=values,
         is_deleted=row.is_set("IsDeleted") and merged_into is None,
         merged_into=merged_into,
@@ -132,7 +143,7 @@ def lead_record(lead: LeadWrite, fields: Mapping[str, str], kind: str, row: Row 
             found[name] = UNKNOWN
     if row is not None and row.get("FirstName") is not None and "LastName" in found:
         found.setdefault("FirstName", None)  # or the name would be read back with it behind
-    if lead.owner is not None:
+    if lead.owner is not None and is_owner(lead.owner):  # else Salesforce would refuse all of it
         found["OwnerId"] = lead.owner
     if lead.merged_into is not None:
         found["Nurture_Merged_Into__c"] = lead.merged_into

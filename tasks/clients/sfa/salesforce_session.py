@@ -35,6 +35,8 @@ class Session(requests.Session):
         self._address = address
         self._timeout_seconds = timeout_seconds
         self._token: str | None = None
+        self.user_id: str | None = None
+        """The run-as user, as the last session was opened with it."""
         # a proxy's loopback is another machine's
         self.trust_env = not address.is_local
         # set for every request, or a .netrc would take its place
@@ -80,11 +82,14 @@ class Session(requests.Session):
         url = f"{self._address.base}/services/oauth2/token"
         reply = self._answer(lambda: self._sent("POST", url, data=form, auth=_unauthorized))
         try:
-            token = reply.json()["access_token"] if reply.status_code == 200 else None
+            answer = reply.json() if reply.status_code == 200 else {}
+            token = answer["access_token"]
         except (ValueError, KeyError, TypeError):
             token = None
         if not isinstance(token, str):
             raise login_refusal(reply.status_code, reply.content)
+        # https://login.salesforce.com/id/ORG/USER
+        self.user_id = str(answer.get("id") or "").rpartition("/")[2] or None
         return token
 
     def _answer(self, send: Callable[[], requests.Response]) -> requests.Response:

@@ -6,7 +6,6 @@ made. Which statuses a task may have is the org's affair, and asked for: Japanes
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -16,6 +15,7 @@ from typing import Any, Literal
 from tasks.clients.sfa.faults import FaultError
 from tasks.clients.sfa.protocol import ENDED, STATUSES, HandoffWrite, SfaDeal, SfaHandoff
 from tasks.clients.sfa.salesforce_calls import Row
+from tasks.clients.sfa.salesforce_records import is_owner
 from tasks.clients.sfa.salesforce_stamps import modified_at, stamp_of, text_of
 
 TASK, DEAL = "Task", "Opportunity"
@@ -37,7 +37,6 @@ HANDOFF_NAMES = (
 DEAL_NAMES = ("Id", "SystemModstamp", "IsDeleted", "IsClosed", "IsWon", "Amount", "Name", "OwnerId")
 _ROLES = "OpportunityContactRoles"
 DEAL_PERSON = f"(SELECT ContactId FROM {_ROLES} ORDER BY IsPrimary DESC, CreatedDate LIMIT 1)"
-_OWNER = re.compile(r"(?:005|00G)[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?")
 _IN_PROGRESS = ("In Progress", "進行中")
 _MOST_SUBJECT = 255
 
@@ -104,7 +103,7 @@ def handoff_record(
     Of one that is there, what sales noted is left alone, unless ``changed_at`` says that it comes from elsewhere. Whom
     it is tied to is left alone as well: a merge or a conversion takes it along.
     """
-    has_owner = _OWNER.fullmatch(handoff.owner) is not None
+    has_owner = is_owner(handoff.owner)
     found: dict[str, Any] = {
         HANDOFF_ID: handoff.handoff_id,
         "Subject": handoff.subject[:_MOST_SUBJECT],

@@ -7,12 +7,14 @@ is changed in between is overwritten. A lead that sales converted is followed to
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import tzinfo
 from typing import Any
 
 from tasks.clients.sfa import salesforce_records as records
+from tasks.clients.sfa.batches import Outcome, check_size
 from tasks.clients.sfa.protocol import HandoffWrite, LeadWrite, Written
-from tasks.clients.sfa.salesforce_batches import Outcome, write
+from tasks.clients.sfa.salesforce_batches import write
 from tasks.clients.sfa.salesforce_calls import Calls, Row
 from tasks.clients.sfa.salesforce_records import CONTACT, LEAD, LEAD_ID, kind_of, successor
 from tasks.clients.sfa.salesforce_stamps import second, told_stamp
@@ -20,7 +22,7 @@ from tasks.clients.sfa.salesforce_work import HANDOFF_ID, TASK, TaskStatuses, ha
 
 PAGE_SIZE = 10_000
 _MOST_STEPS = 10
-_NO_RECORD = "Salesforce has no record of this lead: the lead is written first"
+_NO_RECORD = "Salesforce has no record of this lead: the lead is written first; where sales deleted it, restore it"
 
 
 class Writes:
@@ -40,7 +42,7 @@ class Writes:
 
     def leads(self, leads: Sequence[LeadWrite]) -> list[Written]:
         """Make or change leads and contacts; one answer each, in their order."""
-        _check_size(leads)
+        check_size(leads, PAGE_SIZE)
         rows = self._rows([lead.sfa_id for lead in leads if lead.sfa_id is not None])
         by_lead = self._by_lead([lead.lead_id for lead in leads if lead.sfa_id is None], rows)
         answers: dict[int, Written] = {}
@@ -57,12 +59,12 @@ class Writes:
         for (kind, is_new), batch in batches.items():
             outcomes = write(self._calls, "upsert" if is_new else "update", kind, LEAD_ID, list(batch.values()))
             for (number, record), outcome in zip(batch.items(), outcomes, strict=True):
-                answers[number] = _written(leads[number].lead_id, outcome, record.get("Id"))
+                answers[number] = _answer(leads[number].lead_id, outcome, record.get("Id"))
         return [answers[number] for number in range(len(leads))]
 
     def handoffs(self, handoffs: Sequence[HandoffWrite]) -> list[Written]:
         """Make or change tasks of people; one answer each, in their order."""
-        _check_size(handoffs)
+        check_size(handoffs, PAGE_SIZE)
         if not handoffs:
             return []
         rows = self._rows([handoff.sfa_id for handoff in handoffs if handoff.sfa_id is not None])
@@ -91,7 +93,7 @@ class Writes:
             batch[number] = handoff_record(handoff, row.id, is_new, self._task_statuses(), self._zone)
         outcomes = write(self._calls, "upsert", TASK, HANDOFF_ID, list(batch.values()))
         for number, outcome in zip(batch, outcomes, strict=True):
-            answers[number] = _written(handoffs[number].handoff_id, outcome)
+            answers[number] = _answer(handoffs[number].handoff_id, outcome)
         return [answers[number] for number in range(len(handoffs))]
 
     def _task_statuses(self) -> TaskStatuses:
@@ -150,11 +152,6 @@ def _last(rows: Mapping[str, Row], id_: str) -> Row | None:
     return None
 
 
-def _check_size(writes: Sequence[object]) -> None:
-    if len(writes) > PAGE_SIZE:
-        raise ValueError(f"{len(writes)} records in one write; at most {PAGE_SIZE}")
-
-
 def _kept(lead: LeadWrite, row: Row | None, rows: Mapping[str, Row]) -> Written | None:
     """The answer for a lead whose record may not be written."""
     if row is None:
@@ -168,7 +165,6 @@ def _kept(lead: LeadWrite, row: Row | None, rows: Mapping[str, Row]) -> Written 
     return None
 
 
-def _written(key: str, outcome: Outcome, id_: str | None = None) -> Written:
-    if outcome.id is not None:
-        return Written(key, "written", outcome.id)
-    return Written(key, "gone" if outcome.is_gone and id_ is not None else "refused", id_, outcome.message)
+def _answer(key: str, outcome: Outcome, id_: str | None = None) -> Written:
+    # what was to be made anew cannot be gone
+    return (outcome if id_ is not None else replace(outcome, is_gone=False)).told(key, id_)

@@ -537,7 +537,8 @@ def test_handoffs_of_nobody_make_no_task(client: HubSpot, account: Account) -> N
 
 
 def test_an_owner_that_hubspot_has_not_is_named_in_the_task(client: HubSpot, account: Account) -> None:
-    client.write_leads([lead()])
+    assert client.write_leads([lead(owner="sato")])[0].verdict == "written"
+    assert "hubspot_owner_id" not in account.one("contacts").properties
     client.write_handoffs([handoff(owner="sato")])
     properties = account.one("tasks", nurture_handoff_id="handoff-1").properties
     assert "hubspot_owner_id" not in properties

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from sandbox.salesforce import CLIENT_SECRET, SalesforceStandIn
-from sandbox.salesforce_org import USERS, Org
+from sandbox.salesforce_org import RUN_AS, USERS, Org
 from tasks.clients.sfa import salesforce, salesforce_batches, salesforce_calls, salesforce_session
 from tasks.clients.sfa.connect import connect_sfa
 from tasks.clients.sfa.protocol import HandoffWrite, LeadWrite, Sfa, SfaDeal, SfaHandoff, SfaLead, Written
@@ -229,6 +229,13 @@ def test_what_is_written_is_read_back(client: Salesforce) -> None:
     assert read.values["last_action_at"] == "2026-11-20T03:00:00.000+0000"
     assert read.values["title"] is None
     assert not read.is_deleted
+
+
+def test_what_the_run_as_user_has_is_nobodys(client: Salesforce, org: Org) -> None:
+    client.write_leads([lead()])
+    assert [read.owner for read in leads_of(client)] == [None]
+    org.set_owner(org.one("Lead")["Id"], OTHER)
+    assert [read.owner for read in leads_of(client)] == [OTHER]
 
 
 def test_what_salesforce_wants_and_we_have_not_is_filled_and_read_as_nothing(client: Salesforce, org: Org) -> None:
@@ -633,10 +640,11 @@ def test_a_task_follows_its_person(client: Salesforce, org: Org) -> None:
 
 
 def test_an_owner_that_salesforce_has_not_is_named_in_the_task(client: Salesforce, org: Org) -> None:
-    client.write_leads([lead()])
+    assert client.write_leads([lead(owner="sato")])[0].verdict == "written"
     client.write_handoffs([handoff(owner="sato")])
+    assert org.one("Lead")["OwnerId"] == RUN_AS
     task = org.one("Task", Nurture_Handoff_Id__c="handoff-1")
-    assert task["OwnerId"] == USERS[0]
+    assert task["OwnerId"] == RUN_AS
     assert task["Description"].endswith("\n担当: sato")
 
 

@@ -1,0 +1,212 @@
+"""Takes in what the SFA tells: its changes are noted in the ledger, and what is to stand here becomes facts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from tasks.clients.sfa.protocol import Page, SfaDeal, SfaHandoff, SfaLead
+from tasks.clients.sources.batches import RawBatch, text_array
+from tasks.clients.sources.in_memory import in_memory_source, rows_of
+from tasks.clients.sources.staging import load_plan
+from tasks.clients.sources.targets import Into
+from tasks.sfa_run import SfaRun
+from warehouse import follow_ups, sfa_sync
+from warehouse.connection import open_ledger, open_warehouse
+from warehouse.load import load_rows
+from warehouse.routing import sfa_user_of
+
+NAME = "sfa"
+"""The source that facts from the SFA bear."""
+_FACTS_AT_ONCE = 20_000
+
+
+class Reading:
+    """What one run takes in."""
+
+    def __init__(self, run: SfaRun) -> None:
+        self._run = run
+        self._users = {sfa_user_of(owner): owner.id for owner in run.rules.handoff.owners}
+        # sales writes the words of a reason, whose ids are ours
+        self._reasons = {reason.label: reason.id for reason in run.rules.handoff.return_reasons}
+
+    def read_changes(self) -> None:
+        """Read what changed there since the last run."""
+        sfa = self._run.sfa
+        with open_ledger(self._run.settings, read_only=True) as ledger:
+            marks = sfa_sync.read_marks(ledger)
+        self._read("leads", marks, sfa.lead_changes, lambda one: one.modified_at, self._note_leads)
+        self._read("handoffs", marks, sfa.handoff_changes, lambda one: one.changed_at, self._note_handoffs)
+        self._read("deals", marks, sfa.deal_changes, lambda one: one.changed_at, self._note_deals)
+
+    def join(self, merged: Sequence[Mapping[str, Any]]) -> None:
+        """Two people whom the SFA made one are one here: facts that name both tie them."""
+        rows = [
+            {
+                "email": address,
+                "external_id": f"{NAME}:{row['kept_sfa_id']}",
+                "occurred_at": row["modified_at"].isoformat(),
+            }
+            for row in merged
+            for address in (row["kept_email"], row["email"])
+        ]
+        self._load("leads", rows)
+        if rows:
+            with open_ledger(self._run.settings) as ledger:
+                sfa_sync.note_merged(ledger)
+
+    def take_over(self) -> None:
+        """Make facts of the values of theirs that are to stand here."""
+        last = -1
+        while True:
+            with open_ledger(self._run.settings, read_only=True) as ledger:
+                found = sfa_sync.corrections(ledger, last, _FACTS_AT_ONCE)
+            if not found:
+                break
+            last = found[-1][0]
+            rows: dict[tuple[str, datetime], dict[str, str | None]] = {}
+            for _, one in found:
+                row = rows.setdefault(
+                    (one["sfa_id"], one["occurred_at"]),
+                    {
+                        "email": one["email"],
+                        "external_id": f"{NAME}:{one['sfa_id']}",
+                        "occurred_at": one["occurred_at"].isoformat(),
+                    },
+                )
+                if one["field"] != "email":
+                    row[one["field"]] = one["value"]
+            # a corrected address is another identity of the same record
+            more = [
+                {
+                    "email": one["value"],
+                    "external_id": f"{NAME}:{one['sfa_id']}",
+                    "occurred_at": one["occurred_at"].isoformat(),
+                }
+                for _, one in found
+                if one["field"] == "email"
+            ]
+            self._load("leads", [*rows.values(), *more])
+            if len(found) < _FACTS_AT_ONCE:
+                break
+        with open_ledger(self._run.settings) as ledger:
+            ledger.execute("delete from sfa_corrections")
+            sfa_sync.settle_unwritten(ledger, self._run.as_of)
+
+    def _read(
+        self,
+        kind: str,
+        marks: Mapping[str, datetime],
+        changes: Callable[[datetime | None], Iterable[Page[Any]]],
+        changed_at: Callable[[Any], datetime],
+        note: Callable[[Sequence[Any]], None],
+    ) -> None:
+        """Read the changes of one kind of record, a page at a time, and note how far when all are read."""
+        until = mark = marks.get(kind)
+        for page in changes(None if mark is None else mark - sfa_sync.EARLIER):
+            self._run.faults.extend(page.faults)
+            if page.rows:
+                note(page.rows)
+                until = max(filter(None, (until, *(changed_at(row) for row in page.rows))))
+                self._run.counts[f"{kind} read"] += len(page.rows)
+        # a clock that is ahead there must not hide what comes after
+        if until is not None and until != mark:
+            with open_ledger(self._run.settings) as ledger:
+                sfa_sync.move_mark(ledger, kind, min(until, self._run.as_of))
+        if self._run.counts[f"{kind} read"]:
+            self._run.tell(f"SFA: {self._run.counts[f'{kind} read']:,} {kind} read")
+
+    def _note_leads(self, rows: Sequence[SfaLead]) -> None:
+        told = [
+            {
+                "sfa_id": row.sfa_id,
+                "lead_id": row.lead_id,
+                "email": _address(row.email),
+                "owner": row.owner,
+                "modified_at": row.modified_at,
+                "theirs": {**row.values, "email": _address(row.email)},
+                "state": "merged" if row.merged_into else "deleted" if row.is_deleted else "known",
+                "merged_into": row.merged_into,
+            }
+            for row in rows
+        ]
+        with open_ledger(self._run.settings) as ledger:
+            sfa_sync.note_leads(ledger, told)
+
+    def _note_handoffs(self, rows: Sequence[SfaHandoff]) -> None:
+        """What sales did becomes facts, unless it is what stands here already."""
+        with open_ledger(self._run.settings, with_warehouse=True) as ledger:
+            stands = follow_ups.stands_of(ledger, [row.handoff_id for row in rows])
+        events = []
+        for row in rows:
+            stand = stands.get(row.handoff_id)
+            if stand is None:
+                continue
+            owner = self._users.get(row.owner or "") or stand["owner"]
+            reason = self._reasons.get((row.reject_reason or "").strip(), row.reject_reason)
+            # the first contact stays once it is known, which not every SFA keeps to the microsecond
+            told = (row.status, owner, stand["first_contact_at"] or row.first_contact_at, row.outcome, reason)
+            if told == tuple(
+                stand[name] for name in ("status", "owner", "first_contact_at", "outcome", "reject_reason")
+            ):
+                continue
+            if (row.status, row.first_contact_at) == ("new", None) and stand["status"] != "new":
+                continue  # it has not heard of what was said by a link
+            contact = row.first_contact_at.isoformat() if row.first_contact_at else None
+            told_texts = [row.status, owner, contact, row.outcome, reason, row.changed_at.isoformat()]
+            key = "\x1f".join(str(part) for part in (row.handoff_id, *told_texts))
+            events.append(
+                {
+                    "event_id": hashlib.sha256(key.encode()).hexdigest()[:32],
+                    "event_type": follow_ups.EVENT,
+                    "occurred_at": row.changed_at.isoformat(),
+                    "email": stand["email"],
+                    "external_id": None if stand["email"] else stand["external_id"],
+                    "properties.handoff_id": row.handoff_id,
+                    "properties.source": "sfa",
+                    "properties.status": row.status,
+                    "properties.owner": owner if owner != stand["owner"] else None,
+                    "properties.first_contact_at": contact,
+                    "properties.outcome": row.outcome,
+                    "properties.reject_reason": reason,
+                }
+            )
+        self._load("events", events)
+
+    def _note_deals(self, rows: Sequence[SfaDeal]) -> None:
+        with open_ledger(self._run.settings, read_only=True, with_warehouse=True) as ledger:
+            addresses = sfa_sync.addresses_of(ledger, [row.sfa_id for row in rows])
+        deals = [
+            {
+                "deal_id": row.deal_id,
+                "email": addresses[row.sfa_id],
+                "status": row.status,
+                "amount": None if row.amount is None else str(row.amount),
+                "occurred_at": row.changed_at.isoformat(),
+                "attributes.name": row.name,
+                "attributes.owner": self._users.get(row.owner or "", row.owner),
+            }
+            for row in rows
+            if row.sfa_id in addresses
+        ]
+        self._run.counts["deals"] += len(deals)
+        self._load("deals", deals)
+
+    def _load(self, into: Into, rows: Sequence[Mapping[str, str | None]]) -> None:
+        """Store rows as facts; those that are known add nothing."""
+        if not rows:
+            return
+        names = sorted({name for row in rows for name in row})
+        source = in_memory_source(NAME, into, {name: name for name in names}, fields=self._run.rules.fields)
+        batch = RawBatch(
+            {name: text_array([row.get(name) for row in rows]) for name in names}, list(range(1, len(rows) + 1))
+        )
+        with open_warehouse(self._run.settings) as connection:
+            load_rows(connection, load_plan(source, "UTC"), rows_of(batch, source), self._run.as_of)
+
+
+def _address(text: str | None) -> str | None:
+    """An address as ours are kept."""
+    return text.strip().lower() or None if text else None
