@@ -37,5 +37,7 @@ class AbTest(Frozen):
     sample_share: float | None = None
     """Of a newsletter's readers; the others get the winner."""
     days: float | None = None
+    smallest_effect: float = 0.05
+    """The smallest difference of two rates that is worth knowing."""
     measure_hours: float = 48
     """How long after the last mail of the sample the figures are read."""

@@ -387,6 +387,7 @@ class AbTestEntry(Frozen):
     sample_size: Annotated[int, pydantic.Field(ge=1, le=100_000_000)] | None = None
     sample_share: Annotated[float, pydantic.Field(gt=0, lt=1)] | None = None
     days: Annotated[float, pydantic.Field(gt=0, le=365)] | None = None
+    smallest_effect: Annotated[float, pydantic.Field(gt=0, lt=1)] | None = None
     measure_hours: Annotated[float, pydantic.Field(gt=0, le=8_760)] = 48
     variants: Annotated[tuple[VariantEntry, ...], pydantic.Field(min_length=2, max_length=10)]
 

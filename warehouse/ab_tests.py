@@ -121,9 +121,16 @@ def _row(
         share = min(1.0, test.sample_size / due)
     if due:
         connection.execute(
-            "insert into ab_tests values (?, ?, ?, ?, ?, null, null, null) on conflict do nothing",
+            "insert into ab_tests (test, scenario, step, started_at, sample_share) values (?, ?, ?, ?, ?)"
+            " on conflict do nothing",
             [key, step.scenario, step.step, as_of, share],
         )
+    plan = [test.label, test.metric, test.smallest_effect]
+    connection.execute(
+        "update ab_tests set label = $1, metric = $2, smallest_effect = $3"
+        " where test = $4 and (label, metric, smallest_effect) is distinct from ($1, $2, $3)",
+        [*plan, key],
+    )
     found = connection.execute(
         "select sample_share, full_at, ended_at, winner from ab_tests where test = ?", [key]
     ).fetchall()

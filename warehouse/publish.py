@@ -16,6 +16,7 @@ import duckdb
 import yaml
 
 from rules.lead_rules import KEPT_COLUMNS
+from warehouse.ab_results import tell_effects
 from warehouse.connection import attach, connect, open_ledger, open_warehouse
 from warehouse.derivation import MODELS, PARAMETER
 
@@ -28,6 +29,7 @@ PUBLISHED_TABLES = (
     "segments", "stages", "tiers", "steps",
     "send_decisions", "sends", "handoffs", "handoff_decisions", "handoff_changes", "notices", "sfa_conflicts",
     "kpi_mail_daily", "kpi_funnel_daily", "kpi_segment_daily", "kpi_handoff_daily",
+    "kpi_ab_tests",
 )  # fmt: skip
 """In the order in which they are built."""
 
@@ -68,6 +70,7 @@ def _build(connection: duckdb.DuckDBPyConnection, settings: Settings, as_of: dat
         query = (MODELS / "published" / f"{name}.sql").read_text(encoding="utf-8")
         wanted = {value: values[value] for value in set(PARAMETER.findall(query))}
         connection.execute(f"create table {name} as {query}", wanted)
+    tell_effects(connection)
     connection.execute("create table publication (as_of timestamptz, timezone varchar)")
     connection.execute("insert into publication values (?, ?)", [as_of, settings.timezone])
     comment_tables(connection)

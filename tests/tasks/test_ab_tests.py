@@ -9,14 +9,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import duckdb
 import pytest
 
 from rules.loader import check_rules, load_rules
-from rules.models import RuleSet
+from rules.models import Delivery, RuleSet
 from tests.facts import add_consent, add_event, add_lead
 from tests.tasks.test_scenarios import ACTIVE, DAY, START, rules
 from tests.world import World, stand_in
 from warehouse.ab_tests import Arm, verdict
+from warehouse.publish import publish
 
 TUESDAY = datetime(2026, 4, 7, 10, tzinfo=ZoneInfo("Asia/Tokyo"))
 TESTS = """
@@ -113,6 +115,64 @@ def test_shares_hold_the_variant_is_kept_and_the_winner_goes_to_the_others(world
     assert world.ledger("select is_sample, count(*) from variant_assignments group by 1 order by 1") == [
         (False, 10), (True, 92),
     ]  # fmt: skip
+
+
+def published(world: World, when: datetime, query: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(publish(world.settings, when)), read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_the_published_figures_are_those_of_the_mails_and_say_what_they_are_worth(world: World) -> None:
+    asked = one(world)
+    leads(world, *range(90))
+    world.send(asked, START)
+    counts = Counter(variants(world).values())
+    opened_by(world, START + timedelta(hours=1), {"a": 0.2, "b": 0.7})
+    world.send(asked, START + timedelta(hours=3))
+    when = START + timedelta(hours=4)
+    query = "select label, metric, variant, is_first, share, assigned, measured, reached, verdict from kpi_ab_tests"
+    (first, other) = published(world, when, query)
+    assert first[:6] == ("件名テスト", "opened", "a", True, pytest.approx(1 / 3), counts["a"])
+    assert other[2:6] == ("b", False, pytest.approx(2 / 3), counts["b"])
+    assert first[-1] == other[-1] == "running"
+    told = published(
+        world, when, "select variant, sum(delivered), sum(opened) from kpi_mail_daily group by 1 order by 1"
+    )
+    assert told == [(row[2], row[6], row[7]) for row in (first, other)]
+    ((rate, effect, low, high, p_value, anytime),) = published(
+        world, when, "select rate, effect, low, high, p_value, anytime_p_value from kpi_ab_tests where not is_first"
+    )
+    assert rate == other[7] / other[6]
+    assert effect == pytest.approx(rate - first[7] / first[6])
+    assert 0 < low < effect < high
+    assert p_value < anytime < 0.05  # who may look at any time pays for it
+    world.send(asked, START + timedelta(hours=29))
+    query = "select distinct verdict, winner, sample_ratio_p_value > 0.001 from kpi_ab_tests"
+    assert published(world, START + timedelta(hours=30), query) == [("winner", "b", True)]
+
+
+def test_the_holdout_is_compared_with_those_who_are_nurtured(world: World) -> None:
+    asked = one(world).model_copy(update={"delivery": Delivery(holdout_share=0.4)})
+    leads(world, *range(60))
+    world.send(asked, START)
+    held = dict(world.ledger("select lead_id, is_held_out from holdout"))
+    emails = world.warehouse("select email, lead_id from leads order by email")
+
+    def deals(connection):
+        for email in [email for email, lead in emails if not held[lead]][:9]:
+            connection.execute(
+                "insert into deal_records values (?, 'crm', ?, null, ?, 'won', 100, ?, ?, map {})",
+                [email, email, email, START + DAY, START + DAY],
+            )
+
+    world.facts(deals)
+    world.recompute(asked, START + 2 * DAY)
+    query = "select variant, measured, reached, effect, low < effect from kpi_ab_tests where test = 'holdout: won'"
+    nurtured = list(held.values()).count(False)
+    assert published(world, START + 2 * DAY, query) == [
+        ("held_out", 60 - nurtured, 0, None, None),
+        ("nurtured", nurtured, 9, pytest.approx(9 / nurtured), True),
+    ]
 
 
 def test_without_a_difference_there_is_no_winner_and_the_first_goes_on(world: World) -> None:

@@ -129,7 +129,7 @@ STEPS = (
     step("thanks", DOWNLOAD, segment="everyone", cta=CASE_STUDY),
     step("later", PRICE_VIEW, segment="everyone", delay=timedelta(days=1)),
 )
-DELIVERY = Delivery(block_domains=("company1.example.com",))
+DELIVERY = Delivery(block_domains=("company1.example.com",), holdout_share=1e-9)
 RULES = rich_rule_set(steps=STEPS, active_from=START, delivery=DELIVERY)
 
 

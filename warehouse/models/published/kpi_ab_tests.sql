@@ -1,0 +1,135 @@
+-- One row per A/B test and variant, and of the holdout: how many leads got it, how many were measured, how many acted.
+-- key: test, variant
+-- from: ab_tests, variant_assignments, lead_aliases, rule_variants, sends, holdout, lead_behaviours, rule_steps, deals
+-- A test's mails are measured once delivered. A lead that two became who had different variants leaves the figures.
+-- The holdout is measured by leads: those who get no marketing mail are the first variant, and the others are what
+-- nurturing does beside it.
+with arms as (
+    select
+        tests.test,
+        aliases.lead_id,
+        min(assigned.variant) as variant,
+    from ledger.ab_tests as tests
+    inner join ledger.variant_assignments as assigned on tests.test = assigned.test
+    inner join warehouse.lead_aliases as aliases on assigned.lead_id = aliases.alias_lead_id
+    group by tests.test, aliases.lead_id
+    having count(distinct assigned.variant) = 1 and bool_and(assigned.is_sample)
+),
+
+mails as (
+    select
+        arms.test,
+        arms.variant,
+        arms.lead_id,
+        mails.delivered_at,
+        case tests.metric
+            when 'opened' then mails.opened_at
+            when 'clicked' then mails.clicked_at
+            when 'converted' then mails.converted_at
+        end as reached_at,
+    from arms
+    inner join ledger.ab_tests as tests on arms.test = tests.test
+    left join sends as mails
+        on
+            arms.lead_id = mails.current_lead_id
+            and tests.scenario = mails.scenario
+            and tests.step = mails.step
+            and arms.variant = mails.variant
+            and tests.started_at <= mails.sent_at
+),
+
+tested as (
+    select
+        test,
+        variant,
+        count(distinct lead_id) as assigned,
+        count(delivered_at) as measured,
+        count(reached_at) filter (delivered_at is not null) as reached,
+    from mails
+    group by test, variant
+),
+
+held as (
+    select
+        aliases.lead_id,
+        arg_min(holdout.is_held_out, (holdout.assigned_at, holdout.lead_id)) as is_held_out,
+        min(holdout.assigned_at) as assigned_at,
+    from ledger.holdout as holdout
+    inner join warehouse.lead_aliases as aliases on holdout.lead_id = aliases.alias_lead_id
+    group by aliases.lead_id
+),
+
+asked_for as (
+    select cta_behaviour as behaviour
+    from warehouse.rule_steps
+    where cta_behaviour is not null
+    union
+    select cta_behaviour as behaviour
+    from warehouse.rule_variants
+    where cta_behaviour is not null
+),
+
+acted as (
+    select 'converted' as metric, held.lead_id
+    from held
+    inner join warehouse.lead_behaviours as behaviours on held.lead_id = behaviours.lead_id
+    inner join asked_for on behaviours.behaviour = asked_for.behaviour
+    where not behaviours.is_machine and behaviours.occurred_at >= held.assigned_at
+    union
+    select 'won' as metric, held.lead_id
+    from held
+    inner join warehouse.deals as won on held.lead_id = won.lead_id
+    where won.status = 'won' and won.won_at >= held.assigned_at
+),
+
+held_out as (
+    select
+        metrics.metric,
+        held.is_held_out,
+        min(held.assigned_at) as started_at,
+        count(*) as measured,
+        count(acted.lead_id) as reached,
+    from held
+    cross join (values ('converted'), ('won')) as metrics(metric)
+    left join acted on held.lead_id = acted.lead_id and metrics.metric = acted.metric
+    group by metrics.metric, held.is_held_out
+)
+
+select
+    tests.test,
+    tests.label,
+    tests.scenario,
+    tests.step,
+    tests.metric,
+    tests.started_at,
+    tests.ended_at,
+    tests.winner,
+    variants.variant,
+    row_number() over (partition by tests.test order by variants.low) = 1 as is_first,
+    variants.high - variants.low as share,
+    coalesce(tested.assigned, 0) as assigned,
+    coalesce(tested.measured, 0) as measured,
+    coalesce(tested.reached, 0) as reached,
+    coalesce(tests.smallest_effect, 0.05) as smallest_effect,
+from ledger.ab_tests as tests
+inner join warehouse.rule_variants as variants on tests.test = variants.test
+left join tested on tests.test = tested.test and variants.variant = tested.variant
+union all
+select
+    'holdout: ' || metric as test,
+    'ホールドアウト' as label,
+    null as scenario,
+    null as step,
+    metric,
+    min(started_at) over (partition by metric) as started_at,
+    null as ended_at,
+    null as winner,
+    if(is_held_out, 'held_out', 'nurtured') as variant,
+    is_held_out as is_first,
+    null as share,
+    measured as assigned,
+    measured,
+    reached,
+    if(metric = 'won', 0.005, 0.02) as smallest_effect,
+from held_out
+order by all
