@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser lint format bench soak lock clean
+.PHONY: help demo test browser lint format docs bench soak lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -36,13 +36,16 @@ format: .venv/installed ## put code into the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: .venv/installed ## write docs/reference/tables.md anew
+	$(BIN)/python -m warehouse.table_reference > docs/reference/tables.md
+
 bench: .venv/installed ## measure, as ratios to floors measured in the same run
 	$(BIN)/python -m benchmarks.run
 
 soak: .venv/installed ## long kill tests and property runs
-	NURTURE_KILL_ROUNDS=200 NURTURE_PROPERTY_EXAMPLES=5000 $(BIN)/python -m pytest \
+	NURTURE_KILL_ROUNDS=200 NURTURE_PUBLICATIONS=50 NURTURE_PROPERTY_EXAMPLES=5000 $(BIN)/python -m pytest \
 		tests/test_kill.py tests/test_sfa_kill.py tests/intake/test_inbox_kill.py tests/tasks/test_send_balance.py \
-		tests/warehouse/test_increments.py tests/warehouse/test_order.py tests/warehouse/test_explain_agrees.py
+		tests/warehouse/test_increments.py tests/warehouse/test_order.py tests/warehouse/test_explain_agrees.py tests/warehouse/test_analyst.py
 
 lock: ## resolve the dependencies anew into requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra dev --extra postgres --extra salesforce --extra hubspot --python-version 3.11 --generate-hashes \

@@ -19,6 +19,7 @@ from rules.lead_rules import KEPT_COLUMNS
 from warehouse.ab_results import tell_effects
 from warehouse.connection import attach, connect, open_ledger, open_warehouse
 from warehouse.derivation import MODELS, PARAMETER
+from warehouse.parquet_copy import put_parquet
 
 if TYPE_CHECKING:
     from settings import Settings
@@ -55,6 +56,7 @@ def publish(settings: Settings, as_of: datetime) -> Path:
             attach(connection, settings.warehouse, "warehouse", settings)
             attach(connection, settings.ledger, "ledger", settings)
             _build(connection, settings, as_of)
+            put_parquet(connection, target)
         finally:
             connection.close()
         _make_durable(fresh)

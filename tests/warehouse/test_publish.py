@@ -168,4 +168,4 @@ def test_a_reader_keeps_its_file_while_a_new_one_takes_its_place(tmp_path: Path)
             assert rows(reader, "select count(*) from leads") == [(1,)]
         with duckdb.connect(str(world.settings.published), read_only=True) as reader:
             assert rows(reader, "select count(*) from leads") == [(2,)]
-        assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".kpi")] == []
+        assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".kpi.duckdb")] == []
