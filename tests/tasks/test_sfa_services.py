@@ -19,7 +19,7 @@ from rules.models import RuleSet, SfaSync, SyncedField
 from tasks.clients.sfa import hubspot, salesforce
 from tasks.errors import RunError
 from tasks.handoff import plan_handoffs
-from tasks.sfa_sync import sync_sfa
+from tasks.sfa_sync import read_sfa, write_sfa
 from tests import forking
 from tests.company import SmallCompany
 from tests.facts import START, add_event, add_lead, at
@@ -63,8 +63,9 @@ def sync(world: World, side: Side, when: datetime) -> dict[str, int]:
     side.clock(when)
     side.server.requests.clear()
     world.recompute(rules, when)
+    counts = read_sfa(world.settings, rules, when)
     plan_handoffs(world.settings, rules, when)
-    return sync_sfa(world.settings, rules, when)
+    return counts | write_sfa(world.settings, rules, when)
 
 
 def told(world: World, when: datetime, email: str = "a@example.com", **values: str) -> None:
