@@ -23,7 +23,7 @@ from warehouse.connection import check_instant, open_ledger
 
 _MOST_FAULTS = 20
 _READ = ("follow_ups", "deals")
-_WRITTEN = ("leads", "corrections", "conflicts", "leads_written", "handoffs_written")
+_WRITTEN = ("leads", "corrections", "conflicts", "leads_written", "handoffs_written", "handoffs_refused")
 
 
 def sync_sfa(settings: Settings, rules: RuleSet, as_of: datetime, tell: Tell = lambda _: None) -> dict[str, int]:
@@ -61,8 +61,8 @@ def write_sfa(settings: Settings, rules: RuleSet, as_of: datetime, tell: Tell = 
         tell: Told how far it is.
 
     Returns:
-        Counts: ``leads`` compared, ``corrections`` taken over, ``conflicts`` found; ``leads_written`` and
-        ``handoffs_written``.
+        Counts: ``leads`` compared, ``corrections`` taken over, ``conflicts`` found; ``leads_written``,
+        ``handoffs_written``, and ``handoffs_refused``: those whose reason was not told before.
 
     Raises:
         ConfigurationError: ``as_of`` is not now and the SFA is another machine's.
