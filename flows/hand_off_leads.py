@@ -9,11 +9,12 @@ from prefect import flow
 
 from flows.runtime import FAULTS, as_only_writer, fail_with
 from tasks import steps
+from tasks.errors import RecordsError
 
 
 @flow(name="hand-off-leads")
 def hand_off_leads(as_of: datetime | None = None, home: Path | None = None) -> dict[str, int]:
-    """Decide which leads go to sales, write them to the SFA, tell the owners, and read the follow-up.
+    """Read the follow-up, decide which leads go to sales, write them to the SFA, and tell the owners.
 
     Args:
         as_of: The instant of the run; default now, once its turn has come.
@@ -21,7 +22,7 @@ def hand_off_leads(as_of: datetime | None = None, home: Path | None = None) -> d
 
     Returns:
         Counts: ``handoffs``, ``refused``, ``notices``, ``reassigned``, ``open``, ``notices_sent``, and what
-        :func:`tasks.sfa_sync.sync_sfa` returns.
+        :func:`tasks.sfa_sync.read_sfa` and :func:`tasks.sfa_sync.write_sfa` return.
 
     Raises:
         RunError: The SFA or the mail provider failed.
@@ -35,15 +36,24 @@ def hand_off_leads(as_of: datetime | None = None, home: Path | None = None) -> d
 def hand_off(home: Path | None, as_of: datetime) -> tuple[dict[str, int], list[Exception]]:
     """The steps of a handoff, for every flow that needs them.
 
-    An SFA that is down keeps no rep from being told, nor a mail provider a lead from the SFA: what went wrong is
-    returned, for the flow to raise when its other work is done.
+    What sales did is read before anything is decided. An SFA that is down keeps no rep from being told of a new lead,
+    nor a mail provider a lead from the SFA: what went wrong is returned, for the flow to raise when its other work is
+    done. While the SFA cannot be read nobody knows who was called, so nobody is reminded of a call.
     """
-    counts = steps.plan_handoffs(home, as_of)
+    counts: dict[str, int] = {}
     faults: list[Exception] = []
+    is_read = True
     try:
-        counts |= steps.sync_sfa(home, as_of)
+        counts |= steps.read_sfa(home, as_of)
     except FAULTS as error:
         faults.append(error)
+        is_read = isinstance(error, RecordsError)
+    counts |= steps.plan_handoffs(home, as_of, knows_calls=is_read)
+    if is_read:
+        try:
+            counts |= steps.write_sfa(home, as_of)
+        except FAULTS as error:
+            faults.append(error)
     for name, step in (("open", steps.show_handoffs), ("notices_sent", steps.send_notices)):
         try:
             counts[name] = step(home, as_of)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from tasks.clients.sfa.protocol import Page, SfaDeal, SfaHandoff, SfaLead
+from tasks.clients.sfa.protocol import Page, SfaDeal, SfaHandoff, SfaLead, changed_since, noted
 from tasks.clients.sources.batches import RawBatch, text_array
 from tasks.clients.sources.in_memory import in_memory_source, rows_of
 from tasks.clients.sources.staging import load_plan
@@ -21,6 +21,7 @@ from warehouse.routing import sfa_user_of
 NAME = "sfa"
 """The source that facts from the SFA bear."""
 _FACTS_AT_ONCE = 20_000
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 class Reading:
@@ -136,44 +137,75 @@ class Reading:
             sfa_sync.note_leads(ledger, told)
 
     def _note_handoffs(self, rows: Sequence[SfaHandoff]) -> None:
-        """What sales did becomes facts, unless it is what stands here already."""
-        with open_ledger(self._run.settings, with_warehouse=True) as ledger:
-            stands = follow_ups.stands_of(ledger, [row.handoff_id for row in rows])
-        events = []
-        for row in rows:
-            stand = stands.get(row.handoff_id)
-            if stand is None:
-                continue
-            owner = self._users.get(row.owner or "") or stand["owner"]
-            reason = self._reasons.get((row.reject_reason or "").strip(), row.reject_reason)
-            # the first contact stays once it is known, which not every SFA keeps to the microsecond
-            told = (row.status, owner, stand["first_contact_at"] or row.first_contact_at, row.outcome, reason)
-            if told == tuple(
-                stand[name] for name in ("status", "owner", "first_contact_at", "outcome", "reject_reason")
-            ):
-                continue
-            if (row.status, row.first_contact_at) == ("new", None) and stand["status"] != "new":
-                continue  # it has not heard of what was said by a link
-            contact = row.first_contact_at.isoformat() if row.first_contact_at else None
-            told_texts = [row.status, owner, contact, row.outcome, reason, row.changed_at.isoformat()]
-            key = "\x1f".join(str(part) for part in (row.handoff_id, *told_texts))
-            events.append(
-                {
-                    "event_id": hashlib.sha256(key.encode()).hexdigest()[:32],
-                    "event_type": follow_ups.EVENT,
-                    "occurred_at": row.changed_at.isoformat(),
-                    "email": stand["email"],
-                    "external_id": None if stand["email"] else stand["external_id"],
-                    "properties.handoff_id": row.handoff_id,
-                    "properties.source": "sfa",
-                    "properties.status": row.status,
-                    "properties.owner": owner if owner != stand["owner"] else None,
-                    "properties.first_contact_at": contact,
-                    "properties.outcome": row.outcome,
-                    "properties.reject_reason": reason,
-                }
-            )
-        self._load("events", events)
+        """What sales did becomes facts: what differs from what was last there, and from what stands here."""
+        ids = [row.handoff_id for row in rows]
+        with open_ledger(self._run.settings, read_only=True, with_warehouse=True) as ledger:
+            stands = follow_ups.stands_of(ledger, ids)
+            last = follow_ups.seen_in_sfa(ledger, ids)
+        ours = {row.handoff_id: row for row in rows if row.handoff_id in stands}
+        told = [self._follow_up(row, stands[key], last.get(key)) for key, row in ours.items()]
+        self._load("events", [event for event in told if event is not None])
+        found = [
+            {"handoff_id": key, "held": noted(row), "stamp": row.changed_at}
+            for key, row in ours.items()
+            if key not in last or changed_since(row, last[key]["seen"][:1]) or row.changed_at != last[key]["stamp"]
+        ]
+        if found:
+            with open_ledger(self._run.settings) as ledger:
+                follow_ups.note_seen_in_sfa(ledger, found)
+
+    def _follow_up(
+        self, row: SfaHandoff, stand: Mapping[str, Any], last: Mapping[str, Any] | None
+    ) -> dict[str, Any] | None:
+        """The event of what sales did with a handoff; None where that is nothing new.
+
+        Args:
+            row: The record.
+            stand: How the handoff stands here.
+            last: What the record held before, and its stamp; None where that was never noted.
+        """
+        as_of = self._run.as_of
+        contact = row.first_contact_at and min(row.first_contact_at, as_of)
+        told = {
+            "status": row.status,
+            "owner": self._users.get(row.owner or "") or stand["owner"],
+            # the first contact stays once it is known
+            "first_contact_at": stand["first_contact_at"] or contact,
+            "outcome": row.outcome,
+            "reject_reason": self._reasons.get((row.reject_reason or "").strip(), row.reject_reason),
+        }
+        seen = last["seen"] if last is not None else ()
+        news = {name for name in changed_since(row, seen) if told[name] != stand[name]}
+        if not seen and (row.status, row.first_contact_at) == ("new", None) and stand["status"] != "new":
+            return None  # it has not heard of what was said by a link
+        # a reason is that of the status beside it, and of no other
+        if "reject_reason" in news and row.status != stand["status"] and "status" not in news:
+            news.remove("reject_reason")
+        if not news:
+            return None
+        is_said = not news.isdisjoint({"status", "reject_reason"})
+        # who changes a row and leaves its stamp as it was did so since the last run
+        is_forgotten = row.changed_at <= (stand["handed_off_at"] if last is None else last["stamp"] or _LONG_AGO)
+        raw = row.first_contact_at.isoformat() if row.first_contact_at else None
+        told_texts = [row.status, told["owner"], raw, row.outcome, told["reject_reason"], row.changed_at.isoformat()]
+        if is_forgotten:
+            told_texts.append(as_of.isoformat())
+        key = "\x1f".join(str(part) for part in (row.handoff_id, *told_texts))
+        return {
+            "event_id": hashlib.sha256(key.encode()).hexdigest()[:32],
+            "event_type": follow_ups.EVENT,
+            # nobody did anything later than now, whatever the clock there says
+            "occurred_at": (as_of if is_forgotten else min(row.changed_at, as_of)).isoformat(),
+            "email": stand["email"],
+            "external_id": None if stand["email"] else stand["external_id"],
+            "properties.handoff_id": row.handoff_id,
+            "properties.source": NAME,
+            "properties.status": row.status if is_said else None,
+            "properties.owner": told["owner"] if "owner" in news else None,
+            "properties.first_contact_at": contact.isoformat() if contact and "first_contact_at" in news else None,
+            "properties.outcome": row.outcome,
+            "properties.reject_reason": told["reject_reason"] if is_said else None,
+        }
 
     def _note_deals(self, rows: Sequence[SfaDeal]) -> None:
         with open_ledger(self._run.settings, read_only=True, with_warehouse=True) as ledger:

@@ -92,18 +92,25 @@ def deliver_sends(home: Path | None, as_of: datetime, *, is_confirmed: bool = Fa
     return {**counts, "waiting": send.waiting_sends(settings)}
 
 
+@step(name="read the SFA", retries=2, retry_delay_seconds=5)
+def read_sfa(home: Path | None, as_of: datetime) -> dict[str, int]:
+    """Read what sales changed in the SFA. Returns counts."""
+    settings = load_settings(home)
+    return sfa_sync.read_sfa(settings, load_rules(settings.rules), as_of, tell)
+
+
 @step(name="decide handoffs", retries=1, retry_delay_seconds=5)
-def plan_handoffs(home: Path | None, as_of: datetime) -> dict[str, int]:
-    """Decide which leads go to sales. Returns handoffs, refusals and notices added."""
+def plan_handoffs(home: Path | None, as_of: datetime, *, knows_calls: bool = True) -> dict[str, int]:
+    """Decide which leads go to sales. Returns handoffs, refusals and notices added, and handoffs reassigned."""
     settings = load_settings(home)
-    return handoff.plan_handoffs(settings, load_rules(settings.rules), as_of)
+    return handoff.plan_handoffs(settings, load_rules(settings.rules), as_of, knows_calls=knows_calls)
 
 
-@step(name="sync the SFA", retries=2, retry_delay_seconds=5)
-def sync_sfa(home: Path | None, as_of: datetime) -> dict[str, int]:
-    """Read what sales changed in the SFA, and write what changed here. Returns counts."""
+@step(name="write to the SFA", retries=2, retry_delay_seconds=5)
+def write_sfa(home: Path | None, as_of: datetime) -> dict[str, int]:
+    """Merge both sides, and write what changed here. Returns counts."""
     settings = load_settings(home)
-    return sfa_sync.sync_sfa(settings, load_rules(settings.rules), as_of, tell)
+    return sfa_sync.write_sfa(settings, load_rules(settings.rules), as_of, tell)
 
 
 @step(name="plan digests", retries=1, retry_delay_seconds=5)

@@ -17,7 +17,7 @@ from tasks.cards import show_handoffs
 from tasks.handoff import plan_handoffs
 from tasks.notices import send_notices
 from tasks.send import deliver_sends, plan_sends
-from tasks.sfa_sync import sync_sfa
+from tasks.sfa_sync import read_sfa, write_sfa
 from warehouse.connection import check_instant, open_ledger, open_warehouse
 from warehouse.recompute import recompute
 
@@ -56,11 +56,12 @@ class World:
         return decisions
 
     def hand_off(self, rules: RuleSet, as_of: datetime) -> None:
-        """Recompute, hand off, sync and give notice as of an instant."""
+        """Recompute, read the SFA, hand off, write to the SFA and give notice as of an instant."""
         self.clock(as_of)
         self.recompute(rules, as_of)
+        read_sfa(self.settings, rules, as_of)
         plan_handoffs(self.settings, rules, as_of)
-        sync_sfa(self.settings, rules, as_of)
+        write_sfa(self.settings, rules, as_of)
         show_handoffs(self.settings, rules, as_of)
         send_notices(self.settings, rules, as_of)
 

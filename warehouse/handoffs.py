@@ -18,7 +18,12 @@ Row = dict[str, Any]
 
 
 def plan_handoffs(
-    connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime, timezone: str = "Asia/Tokyo"
+    connection: duckdb.DuckDBPyConnection,
+    rules: RuleSet,
+    as_of: datetime,
+    timezone: str = "Asia/Tokyo",
+    *,
+    knows_calls: bool = True,
 ) -> dict[str, int]:
     """Turn causes into handoffs and notices, or into the reason why not; remind, escalate and reassign.
 
@@ -27,6 +32,7 @@ def plan_handoffs(
         rules: The rule set the warehouse was recomputed with.
         as_of: The instant of the run.
         timezone: The business time zone.
+        knows_calls: Whether what sales did is known; else nobody is reminded, and nothing escalated or reassigned.
 
     Returns:
         How many ``handoffs``, ``refused`` and ``notices`` were added, and how many handoffs were ``reassigned``.
@@ -59,8 +65,8 @@ def plan_handoffs(
         _refuse_repeated(connection, rules, as_of)
         _hand_off(connection, rules, as_of, _FIRST)
     assign_owners(connection, rules)
-    reassigned = reassign(connection, rules, as_of)
-    plan_notices(connection, rules, as_of)
+    reassigned = reassign(connection, rules, as_of) if knows_calls else 0
+    plan_notices(connection, rules, as_of, knows_calls=knows_calls)
     return {
         **{name: count - before[name] for name, count in _counts(connection).items()},
         "reassigned": reassigned,

@@ -18,7 +18,9 @@ from warehouse.statements import query
 Row = dict[str, Any]
 
 
-def plan_notices(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> None:
+def plan_notices(
+    connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime, *, knows_calls: bool = True
+) -> None:
     """Plan what sales is to be told. Needs the temporary tables ``causes`` and ``handoff_owners``."""
     connection.execute("create or replace temp table notice_channels (channel varchar, kind varchar)")
     for channel in rules.handoff.channels:
@@ -29,6 +31,7 @@ def plan_notices(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: d
         {
             "owners": [owner.id for owner in rules.handoff.owners],
             "as_of": as_of,
+            "knows_calls": knows_calls,
             # what was over long ago, before this was kept, calls for nobody at once
             "recently": timedelta(hours=rules.expires_after_hours),
         },

@@ -166,6 +166,7 @@ def plan_round(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
             "recomputed_at": recomputed_at(connection, rules, as_of),
             "most": MOST_LEADS,
             "nothing": NOTHING,
+            "as_of": as_of,
         },
     )
     ((leads,),) = connection.execute("select count(*) from sfa_candidates").fetchall()
@@ -354,11 +355,18 @@ def records_of(connection: duckdb.DuckDBPyConnection, lead_ids: Sequence[str]) -
     """The SFA's record of each of these leads that has one."""
     found = connection.execute(
         """
-        select coalesce(aliases.lead_id, sfa_leads.lead_id), arg_max(sfa_leads.sfa_id, sfa_leads.written_at)
+        select coalesce(aliases.lead_id, sfa_leads.lead_id) as current_lead_id, sfa_leads.sfa_id
         from sfa_leads
         left join warehouse.lead_aliases as aliases on sfa_leads.lead_id = aliases.alias_lead_id
-        where sfa_leads.state = 'known' and coalesce(aliases.lead_id, sfa_leads.lead_id) in (select unnest(?))
-        group by all
+        where
+            sfa_leads.state in ('known', 'refused')
+            and not starts_with(sfa_leads.sfa_id, 'refused:')
+            and current_lead_id in (select unnest(?))
+        -- the last that was written, or one that never was
+        qualify row_number() over (
+            partition by current_lead_id
+            order by sfa_leads.state, sfa_leads.written_at desc nulls last, sfa_leads.sfa_id
+        ) = 1
         """,
         [list(lead_ids)],
     )

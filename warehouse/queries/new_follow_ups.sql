@@ -4,12 +4,16 @@
 select
     events.event_id::varchar as change_id,
     handoffs.handoff_id,
-    events.occurred_at as changed_at,
+    -- nobody did anything later than now, whatever a clock elsewhere says
+    least(events.occurred_at, $as_of) as changed_at,
     $as_of as noted_at,
     coalesce(events.properties['source'], 'sfa') as source,
     events.properties['status'] as status,
     events.properties['owner'] as owner,
-    events.properties['first_contact_at']::timestamptz as first_contact_at,
+    case
+        when events.properties['first_contact_at'] is not null
+            then least(events.properties['first_contact_at']::timestamptz, $as_of)
+    end as first_contact_at,
     events.properties['outcome'] as outcome,
     events.properties['reject_reason'] as reject_reason,
 from warehouse.events as events

@@ -19,7 +19,11 @@ uncalled as (
         coalesce(owners.manager, handoffs.owner) as manager,
     from handoffs
     left join handoff_owners as owners on handoffs.owner = owners.owner
-    where handoffs.status in ('new', 'accepted') and handoffs.first_contact_at is null
+    where
+        handoffs.status in ('new', 'accepted')
+        and handoffs.first_contact_at is null
+        -- while the SFA cannot be read, nobody knows who was called
+        and $knows_calls
 ),
 
 about_handoffs as (

@@ -6,7 +6,8 @@ select
     settling.lead_id,
     coalesce(known.email, settling.email) as email,
     coalesce(settling.owner, known.owner) as owner,
-    known.modified_at,
+    -- when it was deleted is not told of one that is simply gone
+    case when settling.verdict = 'gone' then $as_of::timestamptz else known.modified_at end as modified_at,
     case
         when settling.verdict = 'written' and known.sfa_id is not null
             then plain_map(map_concat(known.theirs, settling.given))

@@ -5,6 +5,7 @@ with handed_off as (
     select
         aliases.lead_id,
         arg_max(handoffs.owner, handoffs.handed_off_at) as owner,
+        max(handoffs.handed_off_at) as handed_off_at,
     from handoffs
     inner join warehouse.lead_aliases as aliases on handoffs.lead_id = aliases.alias_lead_id
     group by aliases.lead_id
@@ -40,7 +41,11 @@ records as (
         sfa_leads.*,
     from sfa_leads
     left join warehouse.lead_aliases as aliases on sfa_leads.lead_id = aliases.alias_lead_id
-    where sfa_leads.lead_id is not null
+    left join handed_off on coalesce(aliases.lead_id, sfa_leads.lead_id) = handed_off.lead_id
+    where
+        sfa_leads.lead_id is not null
+        -- who calls for sales after the record was deleted gets another
+        and (sfa_leads.state != 'deleted' or coalesce(handed_off.handed_off_at < sfa_leads.modified_at, true))
     qualify row_number() over (
         partition by coalesce(aliases.lead_id, sfa_leads.lead_id)
         order by
@@ -58,6 +63,8 @@ select
     -- of what was refused before it was there, only that is noted
     case when not starts_with(records.sfa_id, 'refused:') then records.sfa_id end as sfa_id,
     records.modified_at,
+    -- a clock that is ahead there must not keep a value of theirs from standing here now
+    least(records.modified_at, $as_of) as theirs_at,
     coalesce(records.theirs, $nothing) as theirs,
     coalesce(records.agreed, $nothing) as agreed,
     case when records.owner is null then owners.sfa_user end as owner,

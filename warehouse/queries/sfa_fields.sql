@@ -45,7 +45,7 @@ sides as (
         candidates.lead_id,
         candidates.sfa_id,
         candidates.email,
-        candidates.modified_at as theirs_at,
+        candidates.theirs_at,
         fields.field,
         fields.rule,
         nullif(trim(coalesce(kept.kept[fields.field], attributes.attributes[fields.field])), '') as ours,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tasks.clients.sfa.protocol import Written
+from tasks.clients.sfa.faults import FaultError
+from tasks.clients.sfa.protocol import SfaHandoff, Written, changed_since
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -33,6 +34,14 @@ def check_size(writes: Sequence[object], most: int) -> None:
     """Refuse more than one call takes."""
     if len(writes) > most:
         raise ValueError(f"{len(writes)} records in one write; at most {most}")
+
+
+def is_changed(row: _Item, read: Callable[[_Item], SfaHandoff], seen: Sequence[Mapping[str, str | None]]) -> bool:
+    """Whether a handoff's record was changed since it was seen. One that cannot be read was."""
+    try:
+        return bool(seen) and bool(changed_since(read(row), seen))
+    except FaultError:
+        return True
 
 
 def halved(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tasks.clients.sfa import hubspot_records as records
-from tasks.clients.sfa.batches import Outcome, check_size
+from tasks.clients.sfa.batches import Outcome, check_size, is_changed
 from tasks.clients.sfa.hubspot_batches import associate, write
 from tasks.clients.sfa.hubspot_calls import BATCH_SIZE, Calls, Row
 from tasks.clients.sfa.hubspot_records import FIRST_NAME, HANDOFF_ID, LEAD_ID, LEAD_STAMP
@@ -78,8 +78,16 @@ class Writes:
         check_size(handoffs, BATCH_SIZE)
         contacts = self._contacts(handoffs)
         ids = list(dict.fromkeys(handoff.handoff_id for handoff in handoffs))
-        known = {row.get(HANDOFF_ID) for row in self._calls.read("tasks", ids, (HANDOFF_ID,), HANDOFF_ID)}
-        writable = [handoff for handoff in handoffs if handoff.handoff_id in contacts]
+        rows = self._calls.read("tasks", ids, records.HANDOFF_NAMES, HANDOFF_ID)
+        known = {row.get(HANDOFF_ID): row for row in rows}
+        changed = {
+            handoff.handoff_id
+            for handoff in handoffs
+            if (row := known.get(handoff.handoff_id)) is not None and is_changed(row, records.handoff_of, handoff.seen)
+        }
+        writable = [
+            handoff for handoff in handoffs if handoff.handoff_id in contacts and handoff.handoff_id not in changed
+        ]
         inputs = [
             {
                 "id": handoff.handoff_id,
@@ -96,7 +104,12 @@ class Writes:
         for key, why in zip(made, ties, strict=True):
             if why is not None:
                 outcomes[key] = Outcome(message=f"the task is there and could not be tied to its contact: {why}")
-        return [_handoff_answer(handoff, outcomes.get(handoff.handoff_id)) for handoff in handoffs]
+        return [
+            Written(handoff.handoff_id, "changed", handoff.sfa_id)
+            if handoff.handoff_id in changed
+            else _handoff_answer(handoff, outcomes.get(handoff.handoff_id))
+            for handoff in handoffs
+        ]
 
     def _contacts(self, handoffs: Sequence[HandoffWrite]) -> dict[str, str]:
         """The contact by ``handoff_id``, where there is one."""

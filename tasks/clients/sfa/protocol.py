@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Generic, Literal, Protocol, TypeVar
 
@@ -117,11 +117,34 @@ class HandoffWrite:
     outcome: str | None = None
     reject_reason: str | None = None
     changed_at: datetime | None = None
-    """When what sales did was last said here; a record of the SFA that is newer is left alone."""
+    """When what sales did was last said here; where nothing is ``seen``, a newer record of the SFA is left alone."""
+    seen: Sequence[Mapping[str, str | None]] = ()
+    """What :func:`noted` told of the record before, and of a write whose answer was lost. A record that holds anything
+    else was changed by sales since and is left alone; where nothing is known, nothing is compared."""
+
+
+def noted(handoff: SfaHandoff | HandoffWrite) -> dict[str, str | None]:
+    """What sales can change of a handoff, by name, so that two are alike where no SFA tells them apart.
+
+    A first contact is told to the second: some SFAs keep no more.
+    """
+    contact = handoff.first_contact_at
+    return {
+        "status": handoff.status,
+        "owner": handoff.owner or None,
+        "first_contact_at": contact.astimezone(UTC).replace(microsecond=0).isoformat() if contact else None,
+        "outcome": handoff.outcome or None,
+        "reject_reason": handoff.reject_reason or None,
+    }
+
+
+def changed_since(handoff: SfaHandoff, seen: Sequence[Mapping[str, str | None]]) -> set[str]:
+    """What of a record is nothing that was seen there before."""
+    return {name for name, value in noted(handoff).items() if all(value != one.get(name) for one in seen)}
 
 
 Verdict = Literal["written", "changed", "gone", "refused"]
-"""``changed``: someone changed it since ``seen_at``, and nothing was written. ``gone``: there is no such record."""
+"""``changed``: someone changed it since it was seen, and nothing was written. ``gone``: there is no such record."""
 
 
 @dataclass(frozen=True)

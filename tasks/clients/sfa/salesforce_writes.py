@@ -12,13 +12,13 @@ from datetime import tzinfo
 from typing import Any
 
 from tasks.clients.sfa import salesforce_records as records
-from tasks.clients.sfa.batches import Outcome, check_size
+from tasks.clients.sfa.batches import Outcome, check_size, is_changed
 from tasks.clients.sfa.protocol import HandoffWrite, LeadWrite, Written
 from tasks.clients.sfa.salesforce_batches import write
 from tasks.clients.sfa.salesforce_calls import Calls, Row
 from tasks.clients.sfa.salesforce_records import CONTACT, LEAD, LEAD_ID, kind_of, successor
 from tasks.clients.sfa.salesforce_stamps import second, told_stamp
-from tasks.clients.sfa.salesforce_work import HANDOFF_ID, TASK, TaskStatuses, handoff_record
+from tasks.clients.sfa.salesforce_work import HANDOFF_ID, HANDOFF_NAMES, TASK, TaskStatuses, handoff_of, handoff_record
 
 PAGE_SIZE = 10_000
 _MOST_STEPS = 10
@@ -70,12 +70,8 @@ class Writes:
         rows = self._rows([handoff.sfa_id for handoff in handoffs if handoff.sfa_id is not None])
         by_lead = self._by_lead([handoff.lead_id for handoff in handoffs if handoff.sfa_id is None], rows)
         ids = [handoff.handoff_id for handoff in handoffs]
-        known = {
-            row.get(HANDOFF_ID)
-            for row in self._calls.find(
-                f"SELECT Id, {HANDOFF_ID} FROM {TASK} WHERE IsDeleted = false AND", HANDOFF_ID, ids
-            )
-        }
+        asked = f"SELECT {', '.join(HANDOFF_NAMES)} FROM {TASK} WHERE IsDeleted = false AND"
+        known = {row.get(HANDOFF_ID): row for row in self._calls.find(asked, HANDOFF_ID, ids)}
         answers: dict[int, Written] = {}
         batch: dict[int, dict[str, Any]] = {}
         for number, handoff in enumerate(handoffs):
@@ -89,8 +85,11 @@ class Writes:
                     _NO_RECORD if is_unknown else None,
                 )
                 continue
-            is_new = handoff.handoff_id not in known
-            batch[number] = handoff_record(handoff, row.id, is_new, self._task_statuses(), self._zone)
+            task = known.get(handoff.handoff_id)
+            if task is not None and is_changed(task, handoff_of, handoff.seen):
+                answers[number] = Written(handoff.handoff_id, "changed", handoff.sfa_id)
+                continue
+            batch[number] = handoff_record(handoff, row.id, task is None, self._task_statuses(), self._zone)
         outcomes = write(self._calls, "upsert", TASK, HANDOFF_ID, list(batch.values()))
         for number, outcome in zip(batch, outcomes, strict=True):
             answers[number] = _answer(handoffs[number].handoff_id, outcome)

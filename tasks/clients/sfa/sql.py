@@ -27,6 +27,7 @@ from tasks.clients.sfa.protocol import (
     SfaHandoff,
     SfaLead,
     Written,
+    changed_since,
 )
 from tasks.errors import RunError
 
@@ -154,6 +155,8 @@ class SqlSfa:
                 elif key in known and write.sfa_id is not None and not _is_same(known[key], write.seen_at):
                     results.append(Written(write.lead_id, "changed", key))
                 else:
+                    if key in known and write.sfa_id is None:
+                        row["deleted_at"] = None  # made anew
                     (changed if key in known else new).append(row)
                     results.append(Written(write.lead_id, "written", key))
             _insert(connection, table, new)
@@ -186,21 +189,36 @@ class SqlSfa:
         ]
         keys = [row["handoff_id"] for row in rows]
         with self._transaction() as connection:
-            found = connection.execute(
-                sa.select(table.c.handoff_id, table.c.updated_at).where(table.c.handoff_id.in_(keys)).with_for_update()
-            )
-            known = {row.handoff_id: row.updated_at for row in found}
-            newer = {row["handoff_id"] for row in rows if _is_newer(known.get(row["handoff_id"]), row["updated_at"])}
+            found = connection.execute(sa.select(table).where(table.c.handoff_id.in_(keys)).with_for_update())
+            known: dict[str, Mapping[str, Any]] = {row["handoff_id"]: dict(row) for row in found.mappings()}
+            changed = set()
+            for write, row in zip(handoffs, rows, strict=True):
+                there = known.get(write.handoff_id)
+                if there is None:
+                    continue
+                if self._is_changed(there, write, row["updated_at"]):
+                    changed.add(write.handoff_id)
+                elif _is_newer(there["updated_at"], row["updated_at"]):
+                    row["updated_at"] = there["updated_at"]  # saved by sales as it was; no stamp goes back
             _insert(connection, table, [row for row in rows if row["handoff_id"] not in known])
             _update(
                 connection, table, "handoff_id",
-                [row for row in rows if row["handoff_id"] in known and row["handoff_id"] not in newer],
+                [row for row in rows if row["handoff_id"] in known and row["handoff_id"] not in changed],
             )  # fmt: skip
-        return [Written(key, "changed" if key in newer else "written", key) for key in keys]
+        return [Written(key, "changed" if key in changed else "written", key) for key in keys]
 
     def close(self) -> None:
         """Let go of connections."""
         self._engine.dispose()
+
+    def _is_changed(self, there: Mapping[str, Any], write: HandoffWrite, stamp_of_ours: str) -> bool:
+        """Whether sales changed a row since it was seen."""
+        if not write.seen:
+            return _is_newer(there["updated_at"], stamp_of_ours)
+        try:
+            return bool(changed_since(_handoff(there), [_fitting(self._handoffs, one) for one in write.seen]))
+        except _UnreadableError:
+            return True
 
     def _columns(self, write: LeadWrite) -> dict[str, Any]:
         """What a write sets, by column."""
