@@ -62,31 +62,58 @@ def assign_owners(connection: duckdb.DuckDBPyConnection, rules: RuleSet) -> None
     """Give every handoff without an owner one, and say by which rule. Needs :func:`make_owners`."""
     connection.execute(f"create or replace temp table unassigned as {query('unassigned_handoffs')}")
     connection.execute(
-        """
-        update handoffs
-        set
-            owner = coalesce(unassigned.owner_before, ''),
-            route = unassigned.route,
-            turn = (
-                select max(before.turn) + 1 / min(owners.weight)
-                from handoffs as before
-                inner join handoff_owners as owners on before.owner = owners.owner
-                where before.owner = unassigned.owner_before
-            ),
-            assigned_because = 'same_owner'
-        from unassigned
-        where handoffs.handoff_id = unassigned.handoff_id
-        """
+        "update handoffs set route = unassigned.route from unassigned where handoffs.handoff_id = unassigned.handoff_id"
+    )
+    _keep_owners(
+        connection,
+        "select handoff_id, caused_at, owner_before as owner from unassigned where owner_before is not null",
     )
     for route in (*(route.id for route in rules.handoff.routes), None):
         _take_turns(
             connection,
             rules,
             route,
-            "select handoff_id, caused_at from unassigned where owner_before is null and route is not distinct from ?",
+            "select handoff_id, caused_at from unassigned"
+            " where owner_before is null and handoff_id = first_handoff_id and route is not distinct from ?",
             [route],
         )
+    _keep_owners(
+        connection,
+        "select unassigned.handoff_id, unassigned.caused_at, first_ones.owner from unassigned"
+        " inner join handoffs as first_ones on unassigned.first_handoff_id = first_ones.handoff_id"
+        " where unassigned.owner_before is null and unassigned.handoff_id != unassigned.first_handoff_id",
+    )
     connection.execute("update handoffs set first_owner = owner where first_owner is null")
+
+
+def _keep_owners(connection: duckdb.DuckDBPyConnection, seekers: str) -> None:
+    """Give handoffs to whoever has their lead: each is a turn of that rep."""
+    connection.execute(
+        f"""
+        create or replace temp table kept as
+        with seekers as ({seekers}),
+
+        standing as (
+            select owner, max(turn) as turn
+            from handoffs
+            group by owner
+        )
+
+        select
+            seekers.handoff_id,
+            owners.owner,
+            coalesce(standing.turn, 0)
+            + row_number() over (partition by owners.owner order by seekers.caused_at, seekers.handoff_id)
+            / owners.weight as turn,
+        from seekers
+        inner join handoff_owners as owners on seekers.owner = owners.owner
+        left join standing on owners.owner = standing.owner
+        """
+    )
+    connection.execute(
+        "update handoffs set owner = kept.owner, turn = kept.turn, assigned_because = 'same_owner'"
+        " from kept where handoffs.handoff_id = kept.handoff_id"
+    )
 
 
 def reassign(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> int:

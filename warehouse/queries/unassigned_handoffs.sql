@@ -6,6 +6,11 @@ with waiting as (
         handoffs.handoff_id,
         handoffs.caused_at,
         coalesce(aliases.lead_id, handoffs.lead_id) as lead_id,
+        -- a person has one rep: of several handoffs of one lead the first decides who gets them all
+        first_value(handoffs.handoff_id) over (
+            partition by coalesce(aliases.lead_id, handoffs.lead_id)
+            order by handoffs.caused_at, handoffs.handoff_id
+        ) as first_handoff_id,
     from handoffs
     left join warehouse.lead_aliases as aliases on handoffs.lead_id = aliases.alias_lead_id
     where handoffs.owner = ''
@@ -52,6 +57,7 @@ had_before as (
 
 select
     waiting.handoff_id,
+    waiting.first_handoff_id,
     waiting.caused_at,
     routed.route,
     arg_max(owners.owner, (had_before.precedence, had_before.since)) as owner_before,
@@ -59,4 +65,4 @@ from waiting
 left join routed on waiting.handoff_id = routed.handoff_id
 left join had_before on waiting.handoff_id = had_before.handoff_id
 left join handoff_owners as owners on had_before.owner = owners.owner and not owners.is_absent
-group by waiting.handoff_id, waiting.caused_at, routed.route
+group by waiting.handoff_id, waiting.first_handoff_id, waiting.caused_at, routed.route
