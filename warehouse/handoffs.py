@@ -123,11 +123,15 @@ kind = 'handoff' and (lead_id, cause_event_id) in (
     from causes
     where kind = 'handoff'
     qualify
-        row_number() over (partition by lead_id order by caused_at, score desc, lead_id, cause_event_id) = 1
+        -- a return stands for what nothing else does
+        row_number() over (
+            partition by lead_id
+            order by caused_at, returned_at is not null, score desc, lead_id, cause_event_id
+        ) = 1
         -- of colleagues who enter together the one with the highest score goes
         and row_number() over (
             partition by coalesce(account_id || cause, lead_id)
-            order by caused_at, score desc, lead_id, cause_event_id
+            order by caused_at, returned_at is not null, score desc, lead_id, cause_event_id
         ) = 1
 )
 """
@@ -136,7 +140,8 @@ kind = 'handoff' and (lead_id, cause_event_id) in (
 def _refuse_repeated(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> None:
     """What follows from a score or a segment near a handoff calls for nobody; a person's own request always does.
 
-    Near a colleague's handoff for the same cause it does not either, where the rules want one lead a company.
+    Near a colleague's handoff for the same cause it does not either, where the rules want one lead a company. What
+    follows from a return overrides the handoffs up to that return, and none after it.
     """
     connection.execute(
         f"""
@@ -167,9 +172,13 @@ def _refuse_repeated(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_o
                     near.lead_id = causes.lead_id
                     or (near.account_id = causes.account_id and near.cause = causes.cause)
                 )
-                and causes.caused_at < near.near_until
-                and (causes.caused_at > near.near_from or (causes.caused_at = near.near_from and near.is_past))
-        where causes.kind = 'handoff' and not causes.is_own_request and causes.cause != 'hot_again'
+                and case
+                    when causes.returned_at is not null then near.caused_at > causes.returned_at
+                    else
+                        causes.caused_at < near.near_until
+                        and (causes.caused_at > near.near_from or (causes.caused_at = near.near_from and near.is_past))
+                end
+        where causes.kind = 'handoff' and not causes.is_own_request
         group by causes.lead_id, causes.cause, causes.cause_event_id, causes.caused_at
         """,
         {"again_after": timedelta(days=rules.handoff.again_after_days)},
