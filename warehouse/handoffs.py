@@ -10,7 +10,7 @@ import duckdb
 from rules.models import RuleSet
 from warehouse.limits import make_open_hours
 from warehouse.notices import plan_notices
-from warehouse.routing import assign_owners, make_owners, reassign
+from warehouse.routing import assign_notices, assign_owners, make_owners, reassign
 from warehouse.sending import active_from, last_seen, note_seen, recomputed_at
 from warehouse.statements import query
 
@@ -60,6 +60,7 @@ def plan_handoffs(
         _hand_off(connection, rules, as_of, _FIRST)
     assign_owners(connection, rules)
     reassigned = reassign(connection, rules, as_of)
+    assign_notices(connection, rules)
     plan_notices(connection, rules, as_of)
     return {
         **{name: count - before[name] for name, count in _counts(connection).items()},

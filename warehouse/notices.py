@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 
 def plan_notices(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> None:
-    """Plan what sales is to be told. Needs the temporary tables ``causes`` and ``handoff_owners``."""
+    """Plan what sales is to be told. Needs ``causes``, ``handoff_owners``, and ``assigned`` as notices have it."""
     connection.execute("create or replace temp table notice_channels (channel varchar, kind varchar)")
     for channel in rules.handoff.channels:
         for kind in channel.tells:
@@ -27,7 +27,6 @@ def plan_notices(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: d
     connection.execute(
         f"insert into notices by name {query('plan_notices')}",
         {
-            "owners": [owner.id for owner in rules.handoff.owners],
             "as_of": as_of,
             # what was over long ago, before this was kept, calls for nobody at once
             "recently": timedelta(hours=rules.expires_after_hours),

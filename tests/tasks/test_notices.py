@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from rules.models import Days, Handoff, Manager, Owner, RuleSet
+from rules.models import Days, Handoff, Manager, Owner, Route, RuleSet, SalesAction
 from sandbox.sendgrid import Fault
 from tasks.errors import RunError
 from tasks.handoff import plan_handoffs
 from tasks.notices import plan_digests, send_notices
 from tests.facts import START, add_event, add_lead, at
-from tests.rule_sets import rule_set
+from tests.rule_sets import CONSULTATION, SEMINAR, rule_set
 from tests.world import World, stand_in
 
 SATO = Owner(id="sato", name="佐藤", email="sato@example.com", manager="north")
@@ -233,3 +233,58 @@ def test_two_runs_at_the_same_time_tell_each_once(world: World) -> None:
         assert kinds[kind, "accepted"] == 3, kind
     assert {state for _, state in kinds} == {"accepted"}
     assert len(world.accepted()) == sum(kinds.values())
+
+
+SIGNED_UP = SalesAction(kind="notify", id="signed_up", label="セミナー申込", on=SEMINAR, is_request=False, source="x")
+REQUEST = SalesAction(kind="handoff", id="consultation", label="個別相談", on=CONSULTATION, source="x")
+
+
+def sign_up(world: World, name: str, when: datetime) -> None:
+    def add(connection) -> None:
+        add_lead(connection, f"{name}@lead.example", company="株式会社山田", name=name)
+        add_event(connection, "seminar_signup", when, email=f"{name}@lead.example")
+
+    world.facts(add)
+
+
+def notified(world: World) -> list[str]:
+    """Who was told of what is no handoff, in order."""
+    return [who for (who,) in world.ledger("select recipient from notices where kind = 'notify' order by planned_at")]
+
+
+def test_what_is_no_handoff_is_told_to_reps_in_turns_of_its_own_from_run_to_run(world: World) -> None:
+    rules = rules_of(SATO.model_copy(update={"weight": 2}), SUZUKI)
+    rules = rules.model_copy(update={"sales_actions": (SIGNED_UP, REQUEST)})
+    for day in range(1, 7):
+        sign_up(world, f"n{day}", at(day))
+        ask(world, f"h{day}", when=at(day))
+        run(world, rules, at(day + 0.1))
+    assert Counter(notified(world)) == {"sato": 4, "suzuki": 2}
+    assert Counter(world.ledger("select owner from handoffs")) == {("sato",): 4, ("suzuki",): 2}
+
+
+def test_what_is_no_handoff_goes_by_route_and_absence_and_to_whoever_has_the_lead(world: World) -> None:
+    # at(1) is the morning of 2 April in Tokyo
+    away = SATO.model_copy(update={"absent": (Days(on="2026-04-02"),)})
+    tanaka = Owner(id="tanaka", name="田中", email="tanaka@example.com")
+    everyone = Route(id="all", label="全部", segment="everyone", owners=("sato", "suzuki"))
+    rules = rules_of(away, SUZUKI, tanaka, routes=(everyone,))
+    rules = rules.model_copy(update={"sales_actions": (SIGNED_UP, REQUEST)})
+    sign_up(world, "a", at(1))
+    run(world, rules, at(1.1))
+    sign_up(world, "a", at(3))  # the same lead, the same rep
+    run(world, rules, at(3.1))
+    ask(world, "b", when=at(4))
+    run(world, rules, at(4.1))
+    (owner,) = world.ledger("select owner from handoffs")
+    sign_up(world, "b", at(5))
+    run(world, rules, at(5.1))
+    assert notified(world) == ["suzuki", "suzuki", *owner]
+
+
+def test_of_several_events_of_one_lead_in_one_run_one_rep_is_told(world: World) -> None:
+    rules = rules_of().model_copy(update={"sales_actions": (SIGNED_UP, REQUEST)})
+    sign_up(world, "a", at(1))
+    sign_up(world, "a", at(1, hours=1))
+    run(world, rules, at(1.1))
+    assert notified(world) == ["sato", "sato"]

@@ -1,6 +1,6 @@
 -- One row per message to sales that is due and was not planned yet.
 -- key: notice_id
--- from: handoffs, handoff_owners, notice_channels, causes, lead_aliases, notices
+-- from: handoffs, handoff_owners, notice_channels, causes, assigned, lead_aliases, notices
 -- Every handoff gives one notice; so does an event the rules ask to be told of. Where one event does both, that of the
 -- handoff tells it and the other is noted as cancelled, so that no later run tells it after all.
 with handed_off as (
@@ -61,13 +61,15 @@ asked_for as (
         causes.cause_event_id,
         null as handoff_id,
         coalesce(
+            assigned.owner,
             (
                 select arg_max(handed_off.owner, handed_off.caused_at)
                 from handed_off
                 where handed_off.lead_id = causes.lead_id
-            ),
-            $owners[1 + (row_number() over (order by causes.caused_at, causes.lead_id) - 1) % len($owners)]
+            )
         ) as owner,
+        assigned.route,
+        assigned.turn,
         case
             when exists (
                 select 1
@@ -77,6 +79,7 @@ asked_for as (
             else 'planned'
         end as state,
     from causes
+    left join assigned on concat_ws(chr(31), causes.lead_id, causes.cause_event_id) = assigned.seeker_id
     where causes.kind = 'notify'
 ),
 
@@ -94,7 +97,7 @@ told as (
         case kind when 'handoff' then concat_ws(chr(31), lead_id, cause_event_id, kind) else kind || handoff_id end
             as about,
     from about_handoffs
-    union all
+    union all by name
     select
         kind,
         lead_id,
@@ -103,6 +106,8 @@ told as (
         handoff_id,
         owner,
         owner as recipient,
+        route,
+        turn,
         state,
         concat_ws(chr(31), lead_id, cause_event_id, kind) as about,
     from asked_for
@@ -134,6 +139,8 @@ select
     cause_event_id,
     handoff_id,
     owner,
+    route,
+    turn,
     state,
     case state when 'cancelled' then 'handed_off' end as state_reason,
     $as_of as planned_at,
