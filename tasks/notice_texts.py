@@ -35,6 +35,7 @@ _INTROS = {
     "escalation": "{owner}さんに引き継いだリードに、期限の {due} を過ぎても連絡が記録されていません。",
     "reassigned": "前の担当者から連絡が記録されないまま期限を過ぎたため、引き継ぎ先が変わりました。",
 }
+_SEEN_LATE = "記録が届いたのが期限のあとだったため、{owner}さんに引き継いだのは {at} です。"
 _BUTTONS = (
     ("連絡した", "contacted"),
     ("対応を始める", "accepted"),
@@ -90,6 +91,10 @@ class Wording:
         subject = f"【{_KINDS[kind]}】{who} 様({label})"
         greeting = f"{self._names.get(row['recipient'], owner)} さん"
         intro = [greeting, _INTROS[kind].format(label=label, due=due, owner=owner)]
+        if kind == "escalation" and row["handed_off_at"] >= row["due_at"]:
+            intro.append(_SEEN_LATE.format(at=local_stamp(row["handed_off_at"], self._zone), owner=owner))
+        if kind == "reminder" and row["recipient"] != row["owner"]:
+            intro.append(f"担当は{owner}さんですが、担当者の一覧にいません。")
         handoff_id = row.get("handoff_id")
         buttons = self.buttons(handoff_id) if handoff_id else []
         chat = [f"{who} 様 / {label}", f"担当: {owner}"]

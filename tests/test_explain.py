@@ -571,8 +571,7 @@ def test_handoffs_refusals_and_notices_are_told(world: World) -> None:
 
 
 def test_who_has_a_handoff_and_why_is_told_as_of_then_though_another_rep_gets_it_later(world: World) -> None:
-    sato, suzuki = rule_set().handoff.owners
-    everyone = Route(id="all", label="全部", segment="everyone", owners=(sato.id,))
+    everyone = Route(id="all", label="全部", segment="everyone", owners=("sato",))
     handoff = rule_set().handoff.model_copy(update={"reassigns": True, "routes": (everyone,)})
     rules = rule_set(active_from=START, handoff=handoff)
 

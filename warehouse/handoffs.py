@@ -192,7 +192,8 @@ def _hand_off(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: date
     limits = {"limit": rules.handoff.limit_hours, "second_limit": rules.handoff.second_limit_hours}
     if rules.handoff.remind_before_hours is not None:
         limits["reminder"] = rules.handoff.limit_hours - rules.handoff.remind_before_hours
-    reminder = "after_open_hours(caused_at, $reminder::bigint)" if "reminder" in limits else "null"
+    limits["grace"] = rules.handoff.second_limit_hours - rules.handoff.limit_hours
+    reminder = "after_open_hours(caused_at, $reminder::bigint)" if "reminder" in limits else "null::timestamptz"
     connection.execute(
         f"""
         insert into handoffs by name
@@ -205,8 +206,12 @@ def _hand_off(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: date
             '' as owner,
             $as_of as handed_off_at,
             after_open_hours(caused_at, $limit::bigint) as due_at,
-            after_open_hours(caused_at, $second_limit::bigint) as second_due_at,
-            {reminder} as remind_at,
+            -- nobody is late before having been told: what was seen late is taken from its rep, as from any other, no
+            -- sooner than the second limit comes after the first, and its notice is all the reminder there is
+            greatest(
+                after_open_hours(caused_at, $second_limit::bigint), after_open_hours($as_of, $grace::bigint)
+            ) as second_due_at,
+            case when {reminder} > $as_of then {reminder} end as remind_at,
             'new' as status,
             $as_of as status_changed_at,
             $version as rule_set_version,

@@ -27,6 +27,7 @@ def plan_notices(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: d
     connection.execute(
         f"insert into notices by name {query('plan_notices')}",
         {
+            "first_manager": rules.handoff.managers[0].id if rules.handoff.managers else None,
             "as_of": as_of,
             # what was over long ago, before this was kept, calls for nobody at once
             "recently": timedelta(hours=rules.expires_after_hours),
@@ -37,12 +38,20 @@ def plan_notices(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: d
 def plan_digests(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime, timezone: str) -> int:
     """Plan the morning's digests: to each owner with open handoffs, to the managers, to the channels that want it.
 
+    Of what an earlier day's could not be sent nothing is sent after all.
+
     Returns:
         How many were added; a day has one for each.
     """
+    owners = [owner.id for owner in rules.handoff.owners]
     managers = [manager.id for manager in rules.handoff.managers]
     channels = [channel.id for channel in rules.handoff.channels if "digest" in channel.tells]
     today = as_of.astimezone(ZoneInfo(timezone)).date()
+    connection.execute(
+        "update notices set state = 'cancelled', state_reason = 'superseded', state_changed_at = $as_of"
+        " where kind = 'digest' and state = 'planned' and on_date < $today",
+        {"as_of": as_of, "today": today},
+    )
     ((added,),) = connection.execute(
         """
         insert into notices by name
@@ -51,7 +60,8 @@ def plan_digests(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: d
         ),
 
         recipients as (
-            select 'mail' as way, owner as recipient from open_handoffs
+            -- what somebody has who left the rules stands in the managers' lists
+            select 'mail' as way, owner as recipient from open_handoffs where owner in (select unnest($owners))
             union
             select 'mail' as way, unnest($managers) as recipient
             union
@@ -80,7 +90,7 @@ def plan_digests(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: d
                     and notices.on_date = $today
             )
         """,
-        {"managers": managers, "channels": channels, "today": today, "as_of": as_of},
+        {"owners": owners, "managers": managers, "channels": channels, "today": today, "as_of": as_of},
     ).fetchall()
     return int(added)
 
@@ -96,6 +106,7 @@ def planned_notices(connection: duckdb.DuckDBPyConnection) -> list[Row]:
             coalesce(handoffs.owner, notices.owner) as owner,
             handoffs.caused_at,
             handoffs.due_at,
+            handoffs.handed_off_at,
         from notices
         left join handoffs on notices.handoff_id = handoffs.handoff_id
         where notices.state = 'planned' and notices.kind != 'digest'
@@ -157,6 +168,8 @@ def recover_notices(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of
         where
             state = 'unknown'
             and way = 'mail'
+            -- by then there is another day's
+            and kind != 'digest'
             and state_changed_at + $release_after < $as_of
             and state_changed_at + $release_after < (
                 -- what its logs were asked for is no sign that the provider tells by itself

@@ -33,6 +33,10 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield World(tmp_path, server)
 
 
+def owner(name: str) -> Owner:
+    return Owner(id=name, name=name, email=f"{name}@example.com")
+
+
 def rules_of(*owners: Owner, **handoff: object) -> RuleSet:
     """Limits of 48 and 72 hours, a reminder 6 hours before the first."""
     values = {"owners": owners or (SATO, SUZUKI), "managers": MANAGERS, "remind_before_hours": 6, "sender": "marketing"}
@@ -233,6 +237,96 @@ def test_two_runs_at_the_same_time_tell_each_once(world: World) -> None:
         assert kinds[kind, "accepted"] == 3, kind
     assert {state for _, state in kinds} == {"accepted"}
     assert len(world.accepted()) == sum(kinds.values())
+
+
+@pytest.mark.parametrize("has_managers", [True, False])
+def test_what_a_rep_has_who_left_the_rules_is_the_first_managers_and_never_another_reps(
+    world: World, has_managers: bool
+) -> None:
+    ask(world, "a")
+    managers = MANAGERS if has_managers else ()
+    run(world, rules_of(SUZUKI, managers=managers), at(1))
+    rules = rules_of(owner("tanaka"), managers=managers)
+    if has_managers:
+        for hours in (42, 48):
+            run(world, rules, at(1, hours=hours))
+        assert told(world) == [("handoff", "suzuki"), ("reminder", "south"), ("escalation", "south")]
+        assert "担当はsuzukiさんですが、担当者の一覧にいません。" in world.stand_in.mailbox.mails[1].text
+        assert plan_digests(world.settings, rules, at(4)) == len(managers)
+    else:
+        with pytest.raises(RunError, match=r"what 'suzuki' has.*add managers"):
+            run(world, rules, at(1, hours=42))
+        assert told(world) == [("handoff", "suzuki")]
+        assert world.ledger("select state_reason from notices where state = 'cancelled'") == [("recipient_left",)]
+    assert "tanaka@example.com" not in addressees(world)
+
+
+def test_what_was_planned_for_a_rep_who_left_meanwhile_goes_to_the_first_manager(world: World) -> None:
+    ask(world, "a")
+    world.stand_in.faults.set([Fault("status", status=429)])
+    with pytest.raises(RunError, match="wait for the next run"):
+        run(world, rules_of(SUZUKI), at(1))
+    world.stand_in.faults.set([])
+    run(world, rules_of(owner("tanaka")), at(1.1))
+    assert addressees(world) == {"south@example.com": 1}
+
+
+@pytest.mark.parametrize("hours", [44, 80, 130])
+def test_what_is_seen_late_is_late_for_the_manager_and_not_yet_for_the_rep(world: World, hours: float) -> None:
+    rules = rules_of(reassigns=True)
+    world.facts(lambda connection: add_lead(connection, "a@lead.example", company="株式会社山田"))
+    seen = at(1, hours=hours)
+    world.facts(
+        lambda connection: add_event(
+            connection, "consultation_request", at(1), email="a@lead.example", received_at=seen
+        )
+    )
+    is_late = hours > 48
+    run(world, rules, seen)
+    assert told(world) == [*([("escalation", "north")] if is_late else []), ("handoff", "sato")]
+    run(world, rules, at(1, hours=hours + 1))  # nor is the rep reminded afterwards
+    assert len(told(world)) == 1 + is_late
+    if is_late:
+        (mail,) = (mail for mail in world.stand_in.mailbox.mails if "期限超過" in mail.subject)
+        assert "記録が届いたのが期限のあとだったため" in mail.text
+    second = hours + 24 if is_late else 72
+    run(world, rules, at(1, hours=second - 0.1))
+    assert told(world)[-1] == (("handoff", "sato") if is_late else ("escalation", "north"))
+    run(world, rules, at(1, hours=second))
+    assert told(world)[-1] == ("reassigned", "suzuki")
+    assert world.ledger("select due_at, reassigned_at from handoffs") == [(at(3), at(1, hours=second))]
+
+
+def test_a_notice_that_the_provider_refuses_ends_the_run_with_an_error_once_all_others_were_sent(world: World) -> None:
+    rules = rules_of()
+    ask(world, "a", "b", "c")
+    world.stand_in.faults.set([Fault("status", status=400, times=2)])
+    with pytest.raises(RunError, match="refused 2 notices for good: ") as raised:
+        run(world, rules, at(1))
+    assert "@" not in str(raised.value)
+    assert Counter(world.ledger("select state from notices")) == {("accepted",): 1, ("rejected",): 2}
+    run(world, rules, at(1.1))
+    assert len(world.accepted()) == 1
+
+
+def test_lists_of_days_on_which_the_provider_was_down_are_not_sent_afterwards(world: World) -> None:
+    rules = rules_of(remind_before_hours=None, managers=())
+    ask(world, "a")
+    run(world, rules, at(1))
+    world.stand_in.faults.set([Fault("status", status=429, times=2)])
+    for day in (2, 3):
+        assert plan_digests(world.settings, rules, at(day)) == 1
+        with pytest.raises(RunError, match="wait for the next run"):
+            send_notices(world.settings, rules, at(day))
+    world.stand_in.faults.set([])
+    plan_digests(world.settings, rules, at(4))
+    send_notices(world.settings, rules, at(4))
+    assert world.ledger(
+        "select on_date::varchar, state, state_reason from notices where kind = 'digest' order by on_date"
+    ) == [
+        ("2026-04-03", "cancelled", "superseded"), ("2026-04-04", "cancelled", "superseded"),
+        ("2026-04-05", "accepted", None),
+    ]  # fmt: skip
 
 
 SIGNED_UP = SalesAction(kind="notify", id="signed_up", label="セミナー申込", on=SEMINAR, is_request=False, source="x")

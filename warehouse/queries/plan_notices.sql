@@ -16,7 +16,9 @@ with handed_off as (
 uncalled as (
     select
         handoffs.*,
-        coalesce(owners.manager, handoffs.owner) as manager,
+        -- whoever has left the rules can call nobody, and no other rep is to be told in passing
+        coalesce(owners.owner, $first_manager, handoffs.owner) as rep,
+        coalesce(owners.manager, $first_manager, handoffs.owner) as manager,
     from handoffs
     left join handoff_owners as owners on handoffs.owner = owners.owner
     where handoffs.status in ('new', 'accepted') and handoffs.first_contact_at is null
@@ -33,17 +35,18 @@ about_handoffs as (
     -- whoever comes too late with it says that the limit is over instead
     select
         'reminder' as kind,
-        * exclude (manager),
-        owner as recipient,
+        * exclude (rep, manager),
+        rep as recipient,
     from uncalled
     where remind_at <= $as_of and due_at > $as_of
     union all by name
     select
         'escalation' as kind,
-        * exclude (manager),
+        * exclude (rep, manager),
         manager as recipient,
     from uncalled
-    where due_at <= $as_of and due_at + $recently > $as_of
+    -- of what was seen late the manager is told at once
+    where due_at <= $as_of and greatest(due_at, handed_off_at) + $recently > $as_of
     union all by name
     select
         'reassigned' as kind,
