@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rules.models import Person, RuleSet
 from settings import Settings
 from tasks.brief import Brief, cause_label, local_stamp, make_brief
+from tasks.chat_text import without_markup
 from tasks.mail import one_line
 from tokens import FOLLOW_UP_SALT, HANDOFFS_SALT, text_signer
 
@@ -88,7 +89,8 @@ class Wording:
         who = one_line(f"{row.get('company') or ''} {row.get('name') or ''}").strip() or "新しいリード"
         due = local_stamp(row["due_at"], self._zone) if row.get("due_at") else ""
         owner = self._names.get(row["owner"], row["owner"])
-        subject = f"【{_KINDS[kind]}】{who} 様({label})"
+        shown = without_markup(who)  # a room gets the subject, too
+        subject = f"【{_KINDS[kind]}】{shown} 様({label})"
         greeting = f"{self._names.get(row['recipient'], owner)} さん"
         intro = [greeting, _INTROS[kind].format(label=label, due=due, owner=owner)]
         if kind == "escalation" and row["handed_off_at"] >= row["due_at"]:
@@ -97,7 +99,7 @@ class Wording:
             intro.append(f"担当は{owner}さんですが、担当者の一覧にいません。")
         handoff_id = row.get("handoff_id")
         buttons = self.buttons(handoff_id) if handoff_id else []
-        chat = [f"{who} 様 / {label}", f"担当: {owner}"]
+        chat = [f"{shown} 様 / {label}", f"担当: {without_markup(owner)}"]
         if due:
             chat.append(f"初回連絡の期限: {due}")
         if row.get("say"):
