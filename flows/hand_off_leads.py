@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prefect import flow
 
+from flows.pull_behavior import unread_sources
 from flows.runtime import FAULTS, as_only_writer, fail_with
 from tasks import steps
 
@@ -14,6 +15,8 @@ from tasks import steps
 @flow(name="hand-off-leads")
 def hand_off_leads(as_of: datetime | None = None, home: Path | None = None) -> dict[str, int]:
     """Decide which leads go to sales, write them to the SFA, tell the owners, and read the follow-up.
+
+    What sales said by links is read first, so that nobody is reminded of a call that was made.
 
     Args:
         as_of: The instant of the run; default now, once its turn has come.
@@ -24,11 +27,12 @@ def hand_off_leads(as_of: datetime | None = None, home: Path | None = None) -> d
         :func:`tasks.sfa_sync.sync_sfa` returns.
 
     Raises:
-        RunError: The SFA or the mail provider failed.
+        RunError: The inbox, the SFA or the mail provider failed.
     """
     with as_only_writer(home, as_of) as at:
+        inbox = steps.drain_inbox(home, at)
         counts, faults = hand_off(home, at)
-    fail_with(faults)
+    fail_with([*unread_sources(inbox), *faults])
     return counts
 
 
