@@ -15,6 +15,7 @@ from settings import Settings
 from tasks.brief import Brief, cause_label, local_stamp, make_brief
 from tasks.chat_text import without_markup
 from tasks.mail import one_line
+from tasks.sfa_links import record_url
 from tokens import FOLLOW_UP_SALT, HANDOFFS_SALT, text_signer
 
 LIST_DAYS = 14
@@ -72,7 +73,7 @@ class Wording:
     """
 
     def __init__(self, settings: Settings, rules: RuleSet, as_of: datetime) -> None:
-        self._rules, self._as_of, self._zone = rules, as_of, settings.zone
+        self._settings, self._rules, self._as_of, self._zone = settings, rules, as_of, settings.zone
         people: tuple[Person, ...] = (*rules.handoff.owners, *rules.handoff.managers)
         self._names = {one.id: one.name for one in people}
         keys = settings.secret_keys
@@ -99,12 +100,15 @@ class Wording:
             intro.append(f"担当は{owner}さんですが、担当者の一覧にいません。")
         handoff_id = row.get("handoff_id")
         buttons = self.buttons(handoff_id) if handoff_id else []
+        record = record_url(self._settings, row.get("sfa_id"))
+        buttons += [("SFAで開く", record)] if record else []
         chat = [f"{shown} 様 / {label}", f"担当: {without_markup(owner)}"]
         if due:
             chat.append(f"初回連絡の期限: {due}")
         if row.get("say"):
             chat.append(f"お話しするなら: {row['say']}")
         chat += [f"状況の記録: {self.follow_up_url(handoff_id)}"] if handoff_id and self._follow_up else []
+        chat += [f"SFA: {record}"] if record else []
         return self._message(subject, intro, brief, buttons, chat)
 
     def digest(self, recipient: str, rows: Sequence[Mapping[str, Any]]) -> Message:

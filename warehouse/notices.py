@@ -107,6 +107,13 @@ def planned_notices(connection: duckdb.DuckDBPyConnection) -> list[Row]:
             handoffs.caused_at,
             handoffs.due_at,
             handoffs.handed_off_at,
+            (
+                select max(sfa_leads.sfa_id)
+                from warehouse.lead_aliases as asked
+                inner join warehouse.lead_aliases as same on asked.lead_id = same.lead_id
+                inner join sfa_leads on same.alias_lead_id = sfa_leads.lead_id and sfa_leads.state = 'known'
+                where asked.alias_lead_id = notices.lead_id
+            ) as sfa_id,
         from notices
         left join handoffs on notices.handoff_id = handoffs.handoff_id
         where notices.state = 'planned' and notices.kind != 'digest'

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from rules.models import Days, Handoff, Manager, Owner, Route, RuleSet, SalesAction
 from sandbox.sendgrid import Fault
@@ -18,6 +19,7 @@ from tasks.notices import plan_digests, send_notices
 from tests.facts import START, add_event, add_lead, at
 from tests.rule_sets import CONSULTATION, SEMINAR, rule_set
 from tests.world import World, stand_in
+from warehouse.connection import open_ledger
 
 SATO = Owner(id="sato", name="佐藤", email="sato@example.com", manager="north")
 SUZUKI = Owner(id="suzuki", name="鈴木", email="suzuki@example.com")
@@ -327,6 +329,36 @@ def test_lists_of_days_on_which_the_provider_was_down_are_not_sent_afterwards(wo
         ("2026-04-03", "cancelled", "superseded"), ("2026-04-04", "cancelled", "superseded"),
         ("2026-04-05", "accepted", None),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sfa_url", "link"),
+    [
+        ("salesforce://id:hunter2@mydomain.my.salesforce.com", "https://mydomain.my.salesforce.com/00Q1"),
+        ("salesforce://login.salesforce.com", None),  # what is wrong with it is the sync's to tell
+        ("hubspot://:hunter2@api.hubapi.com", None),
+        (None, None),
+    ],
+)
+def test_a_notice_leads_to_the_record_in_the_sfa_where_its_address_is_known(
+    world: World, sfa_url: str | None, link: str | None
+) -> None:
+    rules = rules_of()
+    ask(world, "a")
+    world.clock(at(1))
+    world.recompute(rules, at(1))
+    plan_handoffs(world.settings, rules, at(1))
+    with open_ledger(world.settings) as ledger:
+        ledger.execute(
+            "insert into sfa_leads by name select '00Q1' as sfa_id, lead_id, map {} as theirs, map {} as agreed,"
+            " 'known' as state, false as is_new_there from handoffs"
+        )
+    world.settings = world.settings.model_copy(update={"sfa_url": sfa_url and SecretStr(sfa_url)})
+    send_notices(world.settings, rules, at(1))
+    (mail,) = world.stand_in.mailbox.mails
+    assert (f"SFAで開く: {link}\n" in mail.text) == (link is not None)
+    assert ("SFAで開く" in mail.html) == (link is not None)
+    assert "hunter2" not in mail.text + mail.html
 
 
 SIGNED_UP = SalesAction(kind="notify", id="signed_up", label="セミナー申込", on=SEMINAR, is_request=False, source="x")
