@@ -8,6 +8,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.hand_off_leads import hand_off
+from flows.pull_behavior import unread_sources
 from flows.runtime import FAULTS, as_only_writer, fail_with
 from tasks import steps
 
@@ -25,6 +26,7 @@ def daily_handoff_and_kpi(as_of: datetime | None = None, home: Path | None = Non
     """
     faults: list[Exception] = []
     with as_only_writer(home, as_of) as at:
+        inbox = steps.drain_inbox(home, at)
         try:
             steps.pull_evidence(home, at)
         except FAULTS as error:
@@ -34,5 +36,5 @@ def daily_handoff_and_kpi(as_of: datetime | None = None, home: Path | None = Non
         _, more = hand_off(home, at)
         published = steps.publish_kpis(home, at)
     steps.show_figures(published, at)
-    fail_with([*faults, *more])
+    fail_with([*unread_sources(inbox), *faults, *more])
     return published

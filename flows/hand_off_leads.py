@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prefect import flow
 
+from flows.pull_behavior import unread_sources
 from flows.runtime import FAULTS, as_only_writer, fail_with
 from tasks import steps
 from tasks.errors import RecordsError
@@ -15,6 +16,8 @@ from tasks.errors import RecordsError
 @flow(name="hand-off-leads")
 def hand_off_leads(as_of: datetime | None = None, home: Path | None = None) -> dict[str, int]:
     """Read the follow-up, decide which leads go to sales, write them to the SFA, and tell the owners.
+
+    What sales said by links is read first, so that nobody is reminded of a call that was made.
 
     Args:
         as_of: The instant of the run; default now, once its turn has come.
@@ -25,11 +28,12 @@ def hand_off_leads(as_of: datetime | None = None, home: Path | None = None) -> d
         :func:`tasks.sfa_sync.read_sfa` and :func:`tasks.sfa_sync.write_sfa` return.
 
     Raises:
-        RunError: The SFA or the mail provider failed.
+        RunError: The inbox, the SFA or the mail provider failed.
     """
     with as_only_writer(home, as_of) as at:
+        inbox = steps.drain_inbox(home, at)
         counts, faults = hand_off(home, at)
-    fail_with(faults)
+    fail_with([*unread_sources(inbox), *faults])
     return counts
 
 

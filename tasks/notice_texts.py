@@ -13,7 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rules.models import Person, RuleSet
 from settings import Settings
 from tasks.brief import Brief, cause_label, local_stamp, make_brief
+from tasks.chat_text import without_markup
 from tasks.mail import one_line
+from tasks.sfa_links import record_url
 from tokens import FOLLOW_UP_SALT, HANDOFFS_SALT, text_signer
 
 LIST_DAYS = 14
@@ -35,6 +37,7 @@ _INTROS = {
     "escalation": "{owner}さんに引き継いだリードに、期限の {due} を過ぎても連絡が記録されていません。",
     "reassigned": "前の担当者から連絡が記録されないまま期限を過ぎたため、引き継ぎ先が変わりました。",
 }
+_SEEN_LATE = "記録が届いたのが期限のあとだったため、{owner}さんに引き継いだのは {at} です。"
 _BUTTONS = (
     ("連絡した", "contacted"),
     ("対応を始める", "accepted"),
@@ -70,7 +73,7 @@ class Wording:
     """
 
     def __init__(self, settings: Settings, rules: RuleSet, as_of: datetime) -> None:
-        self._rules, self._as_of, self._zone = rules, as_of, settings.zone
+        self._settings, self._rules, self._as_of, self._zone = settings, rules, as_of, settings.zone
         people: tuple[Person, ...] = (*rules.handoff.owners, *rules.handoff.managers)
         self._names = {one.id: one.name for one in people}
         keys = settings.secret_keys
@@ -87,17 +90,25 @@ class Wording:
         who = one_line(f"{row.get('company') or ''} {row.get('name') or ''}").strip() or "新しいリード"
         due = local_stamp(row["due_at"], self._zone) if row.get("due_at") else ""
         owner = self._names.get(row["owner"], row["owner"])
-        subject = f"【{_KINDS[kind]}】{who} 様({label})"
+        shown = without_markup(who)  # a room gets the subject, too
+        subject = f"【{_KINDS[kind]}】{shown} 様({label})"
         greeting = f"{self._names.get(row['recipient'], owner)} さん"
         intro = [greeting, _INTROS[kind].format(label=label, due=due, owner=owner)]
+        if kind == "escalation" and row["handed_off_at"] >= row["due_at"]:
+            intro.append(_SEEN_LATE.format(at=local_stamp(row["handed_off_at"], self._zone), owner=owner))
+        if kind == "reminder" and row["recipient"] != row["owner"]:
+            intro.append(f"担当は{owner}さんですが、担当者の一覧にいません。")
         handoff_id = row.get("handoff_id")
         buttons = self.buttons(handoff_id) if handoff_id else []
-        chat = [f"{who} 様 / {label}", f"担当: {owner}"]
+        record = record_url(self._settings, row.get("sfa_id"))
+        buttons += [("SFAで開く", record)] if record else []
+        chat = [f"{shown} 様 / {label}", f"担当: {without_markup(owner)}"]
         if due:
             chat.append(f"初回連絡の期限: {due}")
         if row.get("say"):
             chat.append(f"お話しするなら: {row['say']}")
         chat += [f"状況の記録: {self.follow_up_url(handoff_id)}"] if handoff_id and self._follow_up else []
+        chat += [f"SFA: {record}"] if record else []
         return self._message(subject, intro, brief, buttons, chat)
 
     def digest(self, recipient: str, rows: Sequence[Mapping[str, Any]]) -> Message:

@@ -41,7 +41,8 @@ def send_notices(settings: Settings, rules: RuleSet, as_of: datetime) -> int:
 
     Raises:
         ConfigurationError: Delivery is on and cannot work as configured.
-        RunError: The mail provider or a room cannot be reached, and what it did not get waits for the next run.
+        RunError: The mail provider or a room cannot be reached, and what it did not get waits for the next run; or
+            the provider refused a notice, which is not sent again. All others were sent.
     """
     client = mail_client(settings, rules)
     with only_one(settings, "handoff"):
@@ -62,6 +63,7 @@ class _Teller:
         self._wording = Wording(settings, rules, as_of)
         self._open_now = open_now
         self._faults: dict[str, str] = {}
+        self._refused: list[str] = []
         people: tuple[Person, ...] = (*rules.handoff.owners, *rules.handoff.managers)
         self._people = {one.id: one for one in people}
         self._channels = {channel.id: channel for channel in rules.handoff.channels}
@@ -73,6 +75,9 @@ class _Teller:
                 told += self._mail(self._client, row)
             elif row["way"] == "channel" and row["recipient"] in self._channels:
                 told += self._post(self._channels[row["recipient"]], row)
+        if self._refused:
+            why = "; ".join(dict.fromkeys(self._refused))
+            self._faults["refused"] = f"the mail provider refused {len(self._refused)} notices for good: {why}"
         if self._faults:
             raise RunError("\n".join(self._faults.values()))
         return told
@@ -82,8 +87,24 @@ class _Teller:
             return self._wording.digest(row["recipient"], self._open_now)
         return self._wording.about_lead(row)
 
+    def _recipient(self, row: Row) -> Person | None:
+        """Whoever a notice goes to; of one who has left the rules since, the first manager."""
+        person: Person | None = self._people.get(row["recipient"])
+        if person is None and row["kind"] != "digest":
+            person = next(iter(self._rules.handoff.managers), None)
+        return person
+
     def _mail(self, client: SendGrid, row: Row) -> bool:
-        person = self._people.get(row["recipient"]) or self._rules.handoff.owners[0]
+        person = self._recipient(row)
+        if person is None:
+            self._note(row, "cancelled", "recipient_left")
+            if row["kind"] != "digest":
+                self._faults[f"to {row['recipient']}"] = (
+                    f"nobody is told of what '{row['recipient']}' has, who is not in handoff.yaml: "
+                    "add managers, or hand it to someone else in the SFA"
+                )
+            return False
+        row = {**row, "recipient": person.id}
         if "mail" in self._faults or not self._settings.may_mail(person.email):
             return False
         check_act_instant(self._as_of, is_loopback=self._settings.is_sendgrid_loopback)
@@ -104,6 +125,8 @@ class _Teller:
         self._note(row, "sending", None)
         answer = client.send(payload)
         self._note(row, _STATES[answer.verdict], answer.message)
+        if _STATES[answer.verdict] == "rejected":
+            self._refused.append(answer.message or "no reason given")
         if answer.verdict in {"stop", "wait", "not_sent"}:
             self._faults["mail"] = f"sales could not be told: {answer.message}; the notices wait for the next run"
         return answer.verdict == "accepted"

@@ -60,6 +60,13 @@ def pull_sources(home: Path | None, as_of: datetime) -> pull.PullReport:
     return pull.pull_sources(load_settings(home), as_of, lambda source, rows: tell(f"{source}: {rows:,} rows read"))
 
 
+@step(name="drain the inbox", retries=2, retry_delay_seconds=5)
+def drain_inbox(home: Path | None, as_of: datetime) -> pull.PullReport:
+    """Read what the web face took, and no other source, into the facts."""
+    settings = load_settings(home)
+    return pull.PullReport(as_of, pull.pull_inbox(settings, load_rules(settings.rules).fields, as_of))
+
+
 @step(name="ask the mail provider")
 def pull_evidence(home: Path | None, as_of: datetime) -> evidence.Evidence:
     """Read who gets no more mail, and what became of unknown mails, from the mail provider. It retries by itself."""

@@ -25,6 +25,7 @@ from rules.models import (
     Not,
     OccasionCondition,
     PropertyTest,
+    Route,
     RuleSet,
     SalesAction,
     ScoreCondition,
@@ -567,6 +568,30 @@ def test_handoffs_refusals_and_notices_are_told(world: World) -> None:
     before = told(world, rules, at(1), recomputes=False)
     assert before.sales == ()
     assert "スコアによる引き継ぎ: ホット(50点)まであと20点" in text_of(before, rules)
+
+
+def test_who_has_a_handoff_and_why_is_told_as_of_then_though_another_rep_gets_it_later(world: World) -> None:
+    everyone = Route(id="all", label="全部", segment="everyone", owners=("sato",))
+    handoff = rule_set().handoff.model_copy(update={"reassigns": True, "routes": (everyone,)})
+    rules = rule_set(active_from=START, handoff=handoff)
+
+    def add(connection) -> None:
+        add_lead(connection, A)
+        add_event(connection, "consultation_request", at(1), email=A)
+
+    world.facts(add)
+    for hours in (0, 73):
+        world.hand_off(rules, at(1, hours=hours))
+    found = [
+        next(
+            (one.owner, one.reason)
+            for one in told(world, rules, as_of, recomputes=False).sales
+            if one.kind == "handoff"
+        )
+        for as_of in (at(1, hours=72), at(1, hours=73))
+    ]
+    assert found == [("sato", "route"), ("suzuki", "cover")]
+    assert world.ledger("select owner, assigned_because, first_owner from handoffs") == [("suzuki", "route", "sato")]
 
 
 # -- the command ---------------------------------------------------------------------------------------------------------

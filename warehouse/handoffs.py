@@ -10,7 +10,7 @@ import duckdb
 from rules.models import RuleSet
 from warehouse.limits import make_open_hours
 from warehouse.notices import plan_notices
-from warehouse.routing import assign_owners, make_owners, reassign
+from warehouse.routing import assign_notices, assign_owners, make_owners, reassign
 from warehouse.sending import active_from, last_seen, note_seen, recomputed_at
 from warehouse.statements import query
 
@@ -66,6 +66,7 @@ def plan_handoffs(
         _hand_off(connection, rules, as_of, _FIRST)
     assign_owners(connection, rules)
     reassigned = reassign(connection, rules, as_of) if knows_calls else 0
+    assign_notices(connection, rules)
     plan_notices(connection, rules, as_of, knows_calls=knows_calls)
     return {
         **{name: count - before[name] for name, count in _counts(connection).items()},
@@ -129,11 +130,15 @@ kind = 'handoff' and (lead_id, cause_event_id) in (
     from causes
     where kind = 'handoff'
     qualify
-        row_number() over (partition by lead_id order by caused_at, score desc, lead_id, cause_event_id) = 1
+        -- a return stands for what nothing else does
+        row_number() over (
+            partition by lead_id
+            order by caused_at, returned_at is not null, score desc, lead_id, cause_event_id
+        ) = 1
         -- of colleagues who enter together the one with the highest score goes
         and row_number() over (
             partition by coalesce(account_id || cause, lead_id)
-            order by caused_at, score desc, lead_id, cause_event_id
+            order by caused_at, returned_at is not null, score desc, lead_id, cause_event_id
         ) = 1
 )
 """
@@ -142,7 +147,8 @@ kind = 'handoff' and (lead_id, cause_event_id) in (
 def _refuse_repeated(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> None:
     """What follows from a score or a segment near a handoff calls for nobody; a person's own request always does.
 
-    Near a colleague's handoff for the same cause it does not either, where the rules want one lead a company.
+    Near a colleague's handoff for the same cause it does not either, where the rules want one lead a company. What
+    follows from a return overrides the handoffs up to that return, and none after it.
     """
     connection.execute(
         f"""
@@ -173,9 +179,13 @@ def _refuse_repeated(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_o
                     near.lead_id = causes.lead_id
                     or (near.account_id = causes.account_id and near.cause = causes.cause)
                 )
-                and causes.caused_at < near.near_until
-                and (causes.caused_at > near.near_from or (causes.caused_at = near.near_from and near.is_past))
-        where causes.kind = 'handoff' and not causes.is_own_request and causes.cause != 'hot_again'
+                and case
+                    when causes.returned_at is not null then near.caused_at > causes.returned_at
+                    else
+                        causes.caused_at < near.near_until
+                        and (causes.caused_at > near.near_from or (causes.caused_at = near.near_from and near.is_past))
+                end
+        where causes.kind = 'handoff' and not causes.is_own_request
         group by causes.lead_id, causes.cause, causes.cause_event_id, causes.caused_at
         """,
         {"again_after": timedelta(days=rules.handoff.again_after_days)},
@@ -188,7 +198,8 @@ def _hand_off(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: date
     limits = {"limit": rules.handoff.limit_hours, "second_limit": rules.handoff.second_limit_hours}
     if rules.handoff.remind_before_hours is not None:
         limits["reminder"] = rules.handoff.limit_hours - rules.handoff.remind_before_hours
-    reminder = "after_open_hours(caused_at, $reminder::bigint)" if "reminder" in limits else "null"
+    limits["grace"] = rules.handoff.second_limit_hours - rules.handoff.limit_hours
+    reminder = "after_open_hours(caused_at, $reminder::bigint)" if "reminder" in limits else "null::timestamptz"
     connection.execute(
         f"""
         insert into handoffs by name
@@ -201,8 +212,12 @@ def _hand_off(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: date
             '' as owner,
             $as_of as handed_off_at,
             after_open_hours(caused_at, $limit::bigint) as due_at,
-            after_open_hours(caused_at, $second_limit::bigint) as second_due_at,
-            {reminder} as remind_at,
+            -- nobody is late before having been told: what was seen late is taken from its rep, as from any other, no
+            -- sooner than the second limit comes after the first, and its notice is all the reminder there is
+            greatest(
+                after_open_hours(caused_at, $second_limit::bigint), after_open_hours($as_of, $grace::bigint)
+            ) as second_due_at,
+            case when {reminder} > $as_of then {reminder} end as remind_at,
             'new' as status,
             $as_of as status_changed_at,
             $version as rule_set_version,

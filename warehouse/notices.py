@@ -21,7 +21,7 @@ Row = dict[str, Any]
 def plan_notices(
     connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime, *, knows_calls: bool = True
 ) -> None:
-    """Plan what sales is to be told. Needs the temporary tables ``causes`` and ``handoff_owners``."""
+    """Plan what sales is to be told. Needs ``causes``, ``handoff_owners``, and ``assigned`` as notices have it."""
     connection.execute("create or replace temp table notice_channels (channel varchar, kind varchar)")
     for channel in rules.handoff.channels:
         for kind in channel.tells:
@@ -29,7 +29,7 @@ def plan_notices(
     connection.execute(
         f"insert into notices by name {query('plan_notices')}",
         {
-            "owners": [owner.id for owner in rules.handoff.owners],
+            "first_manager": rules.handoff.managers[0].id if rules.handoff.managers else None,
             "as_of": as_of,
             "knows_calls": knows_calls,
             # what was over long ago, before this was kept, calls for nobody at once
@@ -41,12 +41,20 @@ def plan_notices(
 def plan_digests(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime, timezone: str) -> int:
     """Plan the morning's digests: to each owner with open handoffs, to the managers, to the channels that want it.
 
+    Of what an earlier day's could not be sent nothing is sent after all.
+
     Returns:
         How many were added; a day has one for each.
     """
+    owners = [owner.id for owner in rules.handoff.owners]
     managers = [manager.id for manager in rules.handoff.managers]
     channels = [channel.id for channel in rules.handoff.channels if "digest" in channel.tells]
     today = as_of.astimezone(ZoneInfo(timezone)).date()
+    connection.execute(
+        "update notices set state = 'cancelled', state_reason = 'superseded', state_changed_at = $as_of"
+        " where kind = 'digest' and state = 'planned' and on_date < $today",
+        {"as_of": as_of, "today": today},
+    )
     ((added,),) = connection.execute(
         """
         insert into notices by name
@@ -55,7 +63,8 @@ def plan_digests(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: d
         ),
 
         recipients as (
-            select 'mail' as way, owner as recipient from open_handoffs
+            -- what somebody has who left the rules stands in the managers' lists
+            select 'mail' as way, owner as recipient from open_handoffs where owner in (select unnest($owners))
             union
             select 'mail' as way, unnest($managers) as recipient
             union
@@ -84,7 +93,7 @@ def plan_digests(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: d
                     and notices.on_date = $today
             )
         """,
-        {"managers": managers, "channels": channels, "today": today, "as_of": as_of},
+        {"owners": owners, "managers": managers, "channels": channels, "today": today, "as_of": as_of},
     ).fetchall()
     return int(added)
 
@@ -100,6 +109,14 @@ def planned_notices(connection: duckdb.DuckDBPyConnection) -> list[Row]:
             coalesce(handoffs.owner, notices.owner) as owner,
             handoffs.caused_at,
             handoffs.due_at,
+            handoffs.handed_off_at,
+            (
+                select max(sfa_leads.sfa_id)
+                from warehouse.lead_aliases as asked
+                inner join warehouse.lead_aliases as same on asked.lead_id = same.lead_id
+                inner join sfa_leads on same.alias_lead_id = sfa_leads.lead_id and sfa_leads.state = 'known'
+                where asked.alias_lead_id = notices.lead_id
+            ) as sfa_id,
         from notices
         left join handoffs on notices.handoff_id = handoffs.handoff_id
         where notices.state = 'planned' and notices.kind != 'digest'
@@ -161,6 +178,8 @@ def recover_notices(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of
         where
             state = 'unknown'
             and way = 'mail'
+            -- by then there is another day's
+            and kind != 'digest'
             and state_changed_at + $release_after < $as_of
             and state_changed_at + $release_after < (
                 -- what its logs were asked for is no sign that the provider tells by itself

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from rules.business_days import days_between
 from rules.models import Owner, RuleSet
-from warehouse.statements import query
+from warehouse.turns import find_owners, make_assigned, take_turns
 
 _OWNERS = pa.schema(
     {
@@ -24,6 +24,10 @@ _OWNERS = pa.schema(
     }
 )
 _ROUTES = pa.schema({"route": pa.string(), "position": pa.int32(), "segment": pa.string()})
+_HANDOFFS_TAKEN = (
+    "select handoff_id as seeker_id, owner, route, turn, status not in ('won', 'lost', 'returned') as is_open"
+    " from handoffs where owner != ''"
+)
 
 
 def make_owners(connection: duckdb.DuckDBPyConnection, rules: RuleSet, timezone: str, as_of: datetime) -> None:
@@ -60,33 +64,60 @@ def sfa_user_of(owner: Owner) -> str:
 
 def assign_owners(connection: duckdb.DuckDBPyConnection, rules: RuleSet) -> None:
     """Give every handoff without an owner one, and say by which rule. Needs :func:`make_owners`."""
-    connection.execute(f"create or replace temp table unassigned as {query('unassigned_handoffs')}")
+    connection.execute(
+        "create or replace temp table seekers as"
+        " select handoff_id as seeker_id, lead_id, caused_at from handoffs where owner = ''"
+    )
+    connection.execute(f"create or replace temp table turns_taken as {_HANDOFFS_TAKEN}")
+    find_owners(connection, rules)
     connection.execute(
         """
         update handoffs
         set
-            owner = coalesce(unassigned.owner_before, ''),
-            route = unassigned.route,
-            turn = (
-                select max(before.turn) + 1 / min(owners.weight)
-                from handoffs as before
-                inner join handoff_owners as owners on before.owner = owners.owner
-                where before.owner = unassigned.owner_before
-            ),
-            assigned_because = 'same_owner'
-        from unassigned
-        where handoffs.handoff_id = unassigned.handoff_id
+            owner = assigned.owner,
+            first_owner = coalesce(first_owner, assigned.owner),
+            route = assigned.route,
+            turn = assigned.turn,
+            assigned_because = assigned.assigned_because
+        from assigned
+        where handoffs.handoff_id = assigned.seeker_id
         """
     )
-    for route in (*(route.id for route in rules.handoff.routes), None):
-        _take_turns(
-            connection,
-            rules,
-            route,
-            "select handoff_id, caused_at from unassigned where owner_before is null and route is not distinct from ?",
-            [route],
-        )
-    connection.execute("update handoffs set first_owner = owner where first_owner is null")
+
+
+def assign_notices(connection: duckdb.DuckDBPyConnection, rules: RuleSet) -> None:
+    """Find who is told of what is no handoff: the temporary table ``assigned``, by lead and event.
+
+    Needs :func:`make_owners` and the temporary table ``causes``. Notices have turns of their own, so that nobody gets
+    all of them and another all handoffs.
+    """
+    connection.execute(
+        """
+        create or replace temp table seekers as
+        select concat_ws(chr(31), causes.lead_id, causes.cause_event_id) as seeker_id, causes.lead_id, causes.caused_at
+        from causes
+        where
+            causes.kind = 'notify'
+            -- what a handoff tells needs nobody else
+            and not exists (
+                select 1
+                from handoffs
+                inner join warehouse.lead_aliases as aliases on handoffs.lead_id = aliases.alias_lead_id
+                where aliases.lead_id = causes.lead_id and handoffs.cause_event_id = causes.cause_event_id
+            )
+        """
+    )
+    connection.execute(
+        f"""
+        create or replace temp table turns_taken as
+        select * replace (null as turn, null as route) from ({_HANDOFFS_TAKEN})
+        union all
+        select notice_id, owner, route, turn, false as is_open
+        from notices
+        where kind = 'notify' and way = 'mail' and turn is not null
+        """
+    )
+    find_owners(connection, rules, is_notice=True)
 
 
 def reassign(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> int:
@@ -111,13 +142,14 @@ def reassign(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datet
         """,
         {"as_of": as_of, "recently": timedelta(hours=rules.expires_after_hours)},
     )
-    found = connection.execute("select distinct route, owner from overdue order by all").fetchall()
-    for route, owner in found:
-        _take_turns(
+    connection.execute(f"create or replace temp table turns_taken as {_HANDOFFS_TAKEN}")
+    make_assigned(connection)
+    for route, owner in connection.execute("select distinct route, owner from overdue order by all").fetchall():
+        take_turns(
             connection,
             rules,
             route,
-            "select handoff_id, caused_at from overdue where owner = ? and route is not distinct from ?",
+            "select handoff_id as seeker_id, caused_at from overdue where owner = ? and route is not distinct from ?",
             [owner, route],
             not_to=owner,
         )
@@ -125,45 +157,24 @@ def reassign(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datet
         """
         insert into handoff_changes by name
         select
-            handoff_id || ' reassigned' as change_id,
-            handoffs.handoff_id,
+            seeker_id || ' reassigned' as change_id,
+            seeker_id as handoff_id,
             $as_of as changed_at,
             $as_of as noted_at,
             'engine' as source,
-            handoffs.owner,
-        from handoffs
-        inner join overdue using (handoff_id)
-        where handoffs.owner != overdue.owner
+            owner,
+            assigned_because,
+        from assigned
         """,
         {"as_of": as_of},
     )
-    connection.execute(
-        "update handoffs set reassigned_at = ?, written_at = null from overdue"
-        " where handoffs.handoff_id = overdue.handoff_id and handoffs.owner != overdue.owner",
-        [as_of],
-    )
     ((count,),) = connection.execute(
-        "select count(*) from handoffs inner join overdue using (handoff_id) where handoffs.owner != overdue.owner"
+        """
+        update handoffs
+        set owner = assigned.owner, turn = assigned.turn, reassigned_at = $as_of, written_at = null
+        from assigned
+        where handoffs.handoff_id = assigned.seeker_id
+        """,
+        {"as_of": as_of},
     ).fetchall()
     return int(count)
-
-
-def _take_turns(
-    connection: duckdb.DuckDBPyConnection,
-    rules: RuleSet,
-    route: str | None,
-    seekers: str,
-    values: list[str | None],
-    *,
-    not_to: str = "",
-) -> None:
-    connection.execute(f"create or replace temp table turn_seekers as {seekers}", values)
-    of_route = next((one.owners for one in rules.handoff.routes if one.id == route), ())
-    connection.execute(
-        f"create or replace temp table turns as {query('turns')}",
-        {"route": route, "of_route": list(of_route), "not_to": not_to},
-    )
-    connection.execute(
-        "update handoffs set owner = turns.owner, turn = turns.turn, assigned_because = turns.assigned_because"
-        " from turns where handoffs.handoff_id = turns.handoff_id"
-    )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE, temporary_settings
@@ -17,8 +19,12 @@ from flows.pull_behavior import pull_behavior
 from flows.recompute_leads import recompute_leads
 from flows.runtime import as_only_writer, instant
 from flows.send_scenarios import send_scenarios
+from rules.loader import load_rules
 from sandbox.sendgrid import Clock, StandIn
+from settings import load_settings
 from tests.company import SmallCompany
+from tests.intake.face import face
+from tokens import FOLLOW_UP_SALT, text_signer
 
 NOON = datetime(2026, 4, 8, 3, 0, tzinfo=UTC)
 """A Wednesday's noon in Tokyo."""
@@ -40,6 +46,11 @@ def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallCo
         yield company
 
 
+def ledger(company: SmallCompany, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(company.home / "ledger.duckdb"), read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
 def test_every_flow_runs_as_a_plain_function_and_asks_prefect_for_nothing(company: SmallCompany) -> None:
     with pytest.raises(ValueError, match="API URL"):
         get_client()
@@ -49,6 +60,21 @@ def test_every_flow_runs_as_a_plain_function_and_asks_prefect_for_nothing(compan
     assert hand_off_leads.fn(as_of=NOON)["handoffs"] == 1
     assert nurture_cycle.fn(as_of=NOON)["handoff"]["handoffs"] == 0
     assert daily_handoff_and_kpi.fn(as_of=NOON) == company.home / "kpi.duckdb"
+
+
+@pytest.mark.parametrize("flow", [hand_off_leads, daily_handoff_and_kpi])
+def test_what_sales_said_by_a_link_is_known_before_anybody_is_reminded(company: SmallCompany, flow: Any) -> None:
+    nurture_cycle.fn(as_of=NOON)
+    called, later = NOON + timedelta(hours=1), NOON + timedelta(hours=41)  # the reminder's time
+    settings = load_settings()
+    ((handoff_id,),) = ledger(company, "select handoff_id from handoffs")
+    link = text_signer(settings.secret_keys[0], FOLLOW_UP_SALT)(handoff_id)
+    with face(settings, load_rules(settings.rules), called) as web:
+        assert web.post(f"/h/{link}", {"status": "contacted"}).status == 200
+    recompute_leads.fn(as_of=later)
+    flow.fn(as_of=later)
+    assert ledger(company, "select status, first_contact_at from handoffs") == [("contacted", called)]
+    assert ledger(company, "select count(*) from notices where kind = 'reminder'") == [(0,)]
 
 
 def test_an_instant_without_an_offset_is_utc_and_none_is_now(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_what_sales_gets(guide: RuleSet) -> None:
         ("handoff", CONSULTATION, 1, "everyone", None),
         ("notify", PRICE, 3, "everyone", None),
     }
-    assert (guide.handoff.limit_hours, guide.handoff.second_limit_hours) == (48, 72)
+    assert (guide.handoff.limit_hours, guide.handoff.second_limit_hours, guide.handoff.reassigns) == (48, 72, True)
 
 
 def test_the_figures_of_the_guide(guide: RuleSet) -> None:

@@ -72,6 +72,38 @@ def ask(world: World, name: str = "a", when: datetime = at(1)) -> None:
     world.facts(add)
 
 
+@pytest.mark.parametrize(
+    ("company", "name", "shown"),
+    [
+        ("[toall] [To:1]さん", "[info]急ぎ[/info]", "［toall］ ［To:1］さん ［info］急ぎ［/info］"),
+        ("<!channel>", "<https://evil.example|社内>", "＜!channel＞ ＜https：//evil.example|社内＞"),
+        (
+            "<at>全員</at> @channel @here",
+            "[開く](http://evil.example)",
+            "＜at＞全員＜/at＞ ＠channel ＠here ［開く］(http：//evil.example)",
+        ),
+        ("R&D_ラボ(東京)・*星*", "O'Brien-佐藤 #1 Jr.", "R&D_ラボ(東京)・*星* O'Brien-佐藤 #1 Jr."),
+    ],
+)
+def test_what_a_lead_typed_is_no_markup_in_a_room_and_an_ordinary_name_stays_as_it_is(
+    world: World, monkeypatch: pytest.MonkeyPatch, company: str, name: str, shown: str
+) -> None:
+    rules = rules_of(tells=("handoff",))
+
+    def add(connection) -> None:
+        add_lead(connection, "a@lead.example", company=company, name=name)
+        add_event(connection, "consultation_request", at(1), email="a@lead.example")
+
+    world.facts(add)
+    with RoomServer("200 OK") as server:
+        monkeypatch.setenv(VARIABLE, server.address)
+        decide(world, rules, at(1))
+        send_notices(world.settings, rules, at(1))
+        (posted,) = server.posted
+    assert posted["title"] == f"【引き継ぎ】{shown} 様(個別相談)"
+    assert posted["message"].split("\n")[0] == f"{shown} 様 / 個別相談"
+
+
 def decide(world: World, rules: RuleSet, as_of: datetime) -> None:
     world.clock(as_of)
     world.recompute(rules, as_of)

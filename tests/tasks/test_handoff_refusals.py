@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -265,3 +266,61 @@ def test_a_return_does_not_override_what_speaks_against_a_handoff(world: World) 
     views(world, at(4), count=3)
     decide(world, rules, at(5))
     assert (causes(world), decisions(world)) == (["hot"], [("hot_again", "open_deal")])
+
+
+@pytest.mark.parametrize("is_one_run", [True, False])
+def test_what_speaks_against_a_return_holds_no_longer_than_it_lasts(world: World, is_one_run: bool) -> None:
+    rules = rules_of(again_after_days=90, again_after_points=30, not_when=REFUSALS)
+    lead(world)
+    views(world, at(1))
+    decide(world, rules, at(2))
+    give_back(world, at(3))
+    event(world, "deal_talk", at(3.5))  # the deal is over at 8.5
+    views(world, at(4), count=3)  # 45
+    if not is_one_run:
+        decide(world, rules, at(5))
+        assert (causes(world), decisions(world)) == (["hot"], [("hot_again", "open_deal")])
+    views(world, at(20), count=1)  # 60: as many once more
+    decide(world, rules, at(21))
+    assert world.ledger("select cause, caused_at from handoffs order by caused_at") == [
+        ("hot", at(1, hours=3)), ("hot_again", at(20)),
+    ]  # fmt: skip
+    assert decisions(world) == [("hot_again", "open_deal")]
+    views(world, at(22), count=4)
+    decide(world, rules, at(23))
+    assert causes(world) == ["hot", "hot_again"]
+
+
+def test_a_returned_lead_that_asks_for_sales_itself_goes_once(world: World) -> None:
+    rules = rules_of(again_after_points=30)
+    lead(world)
+    views(world, at(1))
+    decide(world, rules, at(2))
+    give_back(world, at(3))
+    decide(world, rules, at(3.1))
+    event(world, "consultation_request", at(10))  # 30 points with it
+    for as_of in (at(10.1), at(10.2)):
+        decide(world, rules, as_of)
+    assert (causes(world), decisions(world)) == (["hot", "consultation"], [("hot_again", "already_handed_off")])
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_returned_lead_that_is_hot_twice_over_goes_once_whatever_its_events_are_called(
+    world: World, number: int
+) -> None:
+    rules = rules_of(again_after_points=30, cools_below=40)
+    lead(world)
+    views(world, at(1))  # 60
+    decide(world, rules, at(2))
+    give_back(world, at(3))
+    event(world, "far_cooled", at(5))  # 15
+    decide(world, rules, at(5.1))
+    for hour in range(3):  # 60: hot with the third, and 45 points since
+        event_id = UUID(int=2**127 + (number * 3 + hour) * 0x9E3779B97F4A7C15 % 2**127)
+        world.facts(
+            lambda connection, when=at(40, hours=hour), event_id=event_id: add_event(
+                connection, "page_view", when, email="a@example.com", url="/price", event_id=event_id
+            )
+        )
+    decide(world, rules, at(40.5))
+    assert (causes(world), decisions(world)) == (["hot", "hot"], [("hot_again", "already_handed_off")])

@@ -9,15 +9,17 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from rules.models import Days, Handoff, Manager, Owner, RuleSet
+from rules.models import Days, Handoff, Manager, Owner, Route, RuleSet, SalesAction
 from sandbox.sendgrid import Fault
 from tasks.errors import RunError
 from tasks.handoff import plan_handoffs
 from tasks.notices import plan_digests, send_notices
 from tests.facts import START, add_event, add_lead, at
-from tests.rule_sets import rule_set
+from tests.rule_sets import CONSULTATION, SEMINAR, rule_set
 from tests.world import World, stand_in
+from warehouse.connection import open_ledger
 
 SATO = Owner(id="sato", name="佐藤", email="sato@example.com", manager="north")
 SUZUKI = Owner(id="suzuki", name="鈴木", email="suzuki@example.com")
@@ -31,6 +33,10 @@ MANAGERS = (
 def world(tmp_path: Path) -> Iterator[World]:
     with stand_in(tmp_path) as server:
         yield World(tmp_path, server)
+
+
+def owner(name: str) -> Owner:
+    return Owner(id=name, name=name, email=f"{name}@example.com")
 
 
 def rules_of(*owners: Owner, **handoff: object) -> RuleSet:
@@ -233,3 +239,178 @@ def test_two_runs_at_the_same_time_tell_each_once(world: World) -> None:
         assert kinds[kind, "accepted"] == 3, kind
     assert {state for _, state in kinds} == {"accepted"}
     assert len(world.accepted()) == sum(kinds.values())
+
+
+@pytest.mark.parametrize("has_managers", [True, False])
+def test_what_a_rep_has_who_left_the_rules_is_the_first_managers_and_never_another_reps(
+    world: World, has_managers: bool
+) -> None:
+    ask(world, "a")
+    managers = MANAGERS if has_managers else ()
+    run(world, rules_of(SUZUKI, managers=managers), at(1))
+    rules = rules_of(owner("tanaka"), managers=managers)
+    if has_managers:
+        for hours in (42, 48):
+            run(world, rules, at(1, hours=hours))
+        assert told(world) == [("handoff", "suzuki"), ("reminder", "south"), ("escalation", "south")]
+        assert "担当はsuzukiさんですが、担当者の一覧にいません。" in world.stand_in.mailbox.mails[1].text
+        assert plan_digests(world.settings, rules, at(4)) == len(managers)
+    else:
+        with pytest.raises(RunError, match=r"what 'suzuki' has.*add managers"):
+            run(world, rules, at(1, hours=42))
+        assert told(world) == [("handoff", "suzuki")]
+        assert world.ledger("select state_reason from notices where state = 'cancelled'") == [("recipient_left",)]
+    assert "tanaka@example.com" not in addressees(world)
+
+
+def test_what_was_planned_for_a_rep_who_left_meanwhile_goes_to_the_first_manager(world: World) -> None:
+    ask(world, "a")
+    world.stand_in.faults.set([Fault("status", status=429)])
+    with pytest.raises(RunError, match="wait for the next run"):
+        run(world, rules_of(SUZUKI), at(1))
+    world.stand_in.faults.set([])
+    run(world, rules_of(owner("tanaka")), at(1.1))
+    assert addressees(world) == {"south@example.com": 1}
+
+
+@pytest.mark.parametrize("hours", [44, 80, 130])
+def test_what_is_seen_late_is_late_for_the_manager_and_not_yet_for_the_rep(world: World, hours: float) -> None:
+    rules = rules_of(reassigns=True)
+    world.facts(lambda connection: add_lead(connection, "a@lead.example", company="株式会社山田"))
+    seen = at(1, hours=hours)
+    world.facts(
+        lambda connection: add_event(
+            connection, "consultation_request", at(1), email="a@lead.example", received_at=seen
+        )
+    )
+    is_late = hours > 48
+    run(world, rules, seen)
+    assert told(world) == [*([("escalation", "north")] if is_late else []), ("handoff", "sato")]
+    run(world, rules, at(1, hours=hours + 1))  # nor is the rep reminded afterwards
+    assert len(told(world)) == 1 + is_late
+    if is_late:
+        (mail,) = (mail for mail in world.stand_in.mailbox.mails if "期限超過" in mail.subject)
+        assert "記録が届いたのが期限のあとだったため" in mail.text
+    second = hours + 24 if is_late else 72
+    run(world, rules, at(1, hours=second - 0.1))
+    assert told(world)[-1] == (("handoff", "sato") if is_late else ("escalation", "north"))
+    run(world, rules, at(1, hours=second))
+    assert told(world)[-1] == ("reassigned", "suzuki")
+    assert world.ledger("select due_at, reassigned_at from handoffs") == [(at(3), at(1, hours=second))]
+
+
+def test_a_notice_that_the_provider_refuses_ends_the_run_with_an_error_once_all_others_were_sent(world: World) -> None:
+    rules = rules_of()
+    ask(world, "a", "b", "c")
+    world.stand_in.faults.set([Fault("status", status=400, times=2)])
+    with pytest.raises(RunError, match="refused 2 notices for good: ") as raised:
+        run(world, rules, at(1))
+    assert "@" not in str(raised.value)
+    assert Counter(world.ledger("select state from notices")) == {("accepted",): 1, ("rejected",): 2}
+    run(world, rules, at(1.1))
+    assert len(world.accepted()) == 1
+
+
+def test_lists_of_days_on_which_the_provider_was_down_are_not_sent_afterwards(world: World) -> None:
+    rules = rules_of(remind_before_hours=None, managers=())
+    ask(world, "a")
+    run(world, rules, at(1))
+    world.stand_in.faults.set([Fault("status", status=429, times=2)])
+    for day in (2, 3):
+        assert plan_digests(world.settings, rules, at(day)) == 1
+        with pytest.raises(RunError, match="wait for the next run"):
+            send_notices(world.settings, rules, at(day))
+    world.stand_in.faults.set([])
+    plan_digests(world.settings, rules, at(4))
+    send_notices(world.settings, rules, at(4))
+    assert world.ledger(
+        "select on_date::varchar, state, state_reason from notices where kind = 'digest' order by on_date"
+    ) == [
+        ("2026-04-03", "cancelled", "superseded"), ("2026-04-04", "cancelled", "superseded"),
+        ("2026-04-05", "accepted", None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sfa_url", "link"),
+    [
+        ("salesforce://id:hunter2@mydomain.my.salesforce.com", "https://mydomain.my.salesforce.com/00Q1"),
+        ("salesforce://login.salesforce.com", None),  # what is wrong with it is the sync's to tell
+        ("hubspot://:hunter2@api.hubapi.com", None),
+        (None, None),
+    ],
+)
+def test_a_notice_leads_to_the_record_in_the_sfa_where_its_address_is_known(
+    world: World, sfa_url: str | None, link: str | None
+) -> None:
+    rules = rules_of()
+    ask(world, "a")
+    world.clock(at(1))
+    world.recompute(rules, at(1))
+    plan_handoffs(world.settings, rules, at(1))
+    with open_ledger(world.settings) as ledger:
+        ledger.execute(
+            "insert into sfa_leads by name select '00Q1' as sfa_id, lead_id, map {} as theirs, map {} as agreed,"
+            " 'known' as state, false as is_new_there from handoffs"
+        )
+    world.settings = world.settings.model_copy(update={"sfa_url": sfa_url and SecretStr(sfa_url)})
+    send_notices(world.settings, rules, at(1))
+    (mail,) = world.stand_in.mailbox.mails
+    assert (f"SFAで開く: {link}\n" in mail.text) == (link is not None)
+    assert ("SFAで開く" in mail.html) == (link is not None)
+    assert "hunter2" not in mail.text + mail.html
+
+
+SIGNED_UP = SalesAction(kind="notify", id="signed_up", label="セミナー申込", on=SEMINAR, is_request=False, source="x")
+REQUEST = SalesAction(kind="handoff", id="consultation", label="個別相談", on=CONSULTATION, source="x")
+
+
+def sign_up(world: World, name: str, when: datetime) -> None:
+    def add(connection) -> None:
+        add_lead(connection, f"{name}@lead.example", company="株式会社山田", name=name)
+        add_event(connection, "seminar_signup", when, email=f"{name}@lead.example")
+
+    world.facts(add)
+
+
+def notified(world: World) -> list[str]:
+    """Who was told of what is no handoff, in order."""
+    return [who for (who,) in world.ledger("select recipient from notices where kind = 'notify' order by planned_at")]
+
+
+def test_what_is_no_handoff_is_told_to_reps_in_turns_of_its_own_from_run_to_run(world: World) -> None:
+    rules = rules_of(SATO.model_copy(update={"weight": 2}), SUZUKI)
+    rules = rules.model_copy(update={"sales_actions": (SIGNED_UP, REQUEST)})
+    for day in range(1, 7):
+        sign_up(world, f"n{day}", at(day))
+        ask(world, f"h{day}", when=at(day))
+        run(world, rules, at(day + 0.1))
+    assert Counter(notified(world)) == {"sato": 4, "suzuki": 2}
+    assert Counter(world.ledger("select owner from handoffs")) == {("sato",): 4, ("suzuki",): 2}
+
+
+def test_what_is_no_handoff_goes_by_route_and_absence_and_to_whoever_has_the_lead(world: World) -> None:
+    # at(1) is the morning of 2 April in Tokyo
+    away = SATO.model_copy(update={"absent": (Days(on="2026-04-02"),)})
+    tanaka = Owner(id="tanaka", name="田中", email="tanaka@example.com")
+    everyone = Route(id="all", label="全部", segment="everyone", owners=("sato", "suzuki"))
+    rules = rules_of(away, SUZUKI, tanaka, routes=(everyone,))
+    rules = rules.model_copy(update={"sales_actions": (SIGNED_UP, REQUEST)})
+    sign_up(world, "a", at(1))
+    run(world, rules, at(1.1))
+    sign_up(world, "a", at(3))  # the same lead, the same rep
+    run(world, rules, at(3.1))
+    ask(world, "b", when=at(4))
+    run(world, rules, at(4.1))
+    (owner,) = world.ledger("select owner from handoffs")
+    sign_up(world, "b", at(5))
+    run(world, rules, at(5.1))
+    assert notified(world) == ["suzuki", "suzuki", *owner]
+
+
+def test_of_several_events_of_one_lead_in_one_run_one_rep_is_told(world: World) -> None:
+    rules = rules_of().model_copy(update={"sales_actions": (SIGNED_UP, REQUEST)})
+    sign_up(world, "a", at(1))
+    sign_up(world, "a", at(1, hours=1))
+    run(world, rules, at(1.1))
+    assert notified(world) == ["sato", "sato"]

@@ -250,3 +250,16 @@ def test_a_rep_of_low_weight_is_not_passed_over_for_ever_beside_leads_that_come_
     ask(world, ["b"], at(7))
     decide(world, rules, at(7.5))
     assert takers(world) == ["sato"] * 5 + ["suzuki"]
+
+
+@pytest.mark.parametrize("is_one_run", [True, False])
+def test_one_person_has_one_rep_in_one_run_or_in_many(world: World, is_one_run: bool) -> None:
+    rules = rules_of(owner("sato"), owner("suzuki"))
+    for day in (1, 2, 3):
+        ask(world, ["a"], at(day))
+        if not is_one_run:
+            decide(world, rules, at(day + 0.1))
+    ask(world, ["b"], at(4))
+    decide(world, rules, at(5))
+    reasons = ["turn", "same_owner", "same_owner", "turn"]
+    assert because(world) == [(name, why, None) for name, why in zip(["sato"] * 3 + ["suzuki"], reasons, strict=True)]

@@ -127,6 +127,32 @@ def test_a_handoff_that_nobody_took_up_is_breached(published: duckdb.DuckDBPyCon
     assert rows(published, "select handed_off, contacted_within_limit, breached from kpi_handoff_daily") == [(1, 0, 1)]
 
 
+def test_what_was_lost_is_a_meeting_only_where_it_ever_was_one(tmp_path: Path) -> None:
+    ways = {"a": ("lost",), "b": ("contacted", "lost"), "c": ("meeting", "lost"), "d": ("won",), "e": ("meeting",)}
+    rules = rule_set(active_from=START)
+    with stand_in(tmp_path) as server:
+        world = World(tmp_path, server)
+
+        def ask(connection: duckdb.DuckDBPyConnection) -> None:
+            for minute, name in enumerate(ways):
+                add_lead(connection, f"{name}@example.com")
+                add_event(connection, "consultation_request", at(1, minutes=minute), email=f"{name}@example.com")
+
+        world.facts(ask)
+        world.hand_off(rules, at(1, hours=1))
+        ids = world.ledger("select handoff_id from handoffs order by caused_at")
+        for (handoff_id,), way in zip(ids, ways.values(), strict=True):
+            for day, status in enumerate(way, 2):
+                world.facts(
+                    lambda connection, when=at(day), handoff_id=handoff_id, status=status: add_event(
+                        connection, "sales_follow_up", when, handoff_id=handoff_id, status=status
+                    )
+                )
+        world.hand_off(rules, at(5))
+        with duckdb.connect(str(publish(world.settings, at(5))), read_only=True) as connection:
+            assert rows(connection, "select sum(meetings) from kpi_funnel_daily") == [(3,)]
+
+
 def test_every_table_and_column_says_what_it_holds(published: duckdb.DuckDBPyConnection) -> None:
     tables = dict(rows(published, "select table_name, comment from duckdb_tables()"))
     assert set(PUBLISHED_TABLES) <= set(tables)

@@ -26,6 +26,8 @@ known as (
         handoff_id,
         arg_max(status, (changed_at, noted_at)) filter (status is not null) as status,
         arg_max(owner, (changed_at, noted_at)) as owner,
+        -- NULL where the SFA named the owner
+        arg_max_null(assigned_because, (changed_at, noted_at)) filter (owner is not null) as assigned_because,
         arg_max_null(coalesce(reject_reason, outcome), (changed_at, noted_at)) filter (status is not null) as outcome,
         min(
             coalesce(
@@ -56,7 +58,7 @@ select
     coalesce(known.first_contact_at, case when own.first_contact_at <= $as_of then own.first_contact_at end)
         as first_contact_at,
     known.outcome,
-    own.assigned_because as reason,
+    case when known.owner is null then own.assigned_because else known.assigned_because end as reason,
     null as notice_kind,
     null as recipient,
     own.rule_set_version,

@@ -1,6 +1,6 @@
 -- One row per lead and event that calls for sales and that nothing was decided on yet: an action the rules name, the
 -- entry into a segment the rules name, the event with which the score reached the hot tier, or the instant at which a
--- lead that sales gave back has earned points enough again.
+-- lead that sales gave back has earned points enough again, and so often as it earns as many once more.
 -- key: lead_id, cause_event_id, kind
 -- from: lead_behaviours, rule_sales_actions, lead_tier_changes, lead_stage_changes, segment_members, lead_aliases,
 --       leads, lead_score_changes, rule_tiers, handoffs, handoff_decisions, notices
@@ -33,7 +33,12 @@ last_handoffs as (
         handoffs.status_changed_at,
     from handoffs
     inner join warehouse.lead_aliases as aliases on handoffs.lead_id = aliases.alias_lead_id
-    qualify row_number() over (partition by aliases.lead_id order by handoffs.caused_at desc, handoffs.handoff_id) = 1
+    -- of two for the same instant one that sales still has
+    qualify
+        row_number() over (
+            partition by aliases.lead_id
+            order by handoffs.caused_at desc, handoffs.status = 'returned', handoffs.handoff_id
+        ) = 1
 ),
 
 earned as (
@@ -41,6 +46,7 @@ earned as (
     select
         returned.lead_id,
         returned.handoff_id,
+        returned.status_changed_at as returned_at,
         changes.changed_at,
         changes.score,
         sum(greatest(changes.points, 0)) over (
@@ -63,6 +69,7 @@ causes as (
         counted.on_count > 1 as is_once_a_lead,
         counted.is_request as is_own_request,
         false as is_once_an_account,
+        null::timestamptz as returned_at,
         1 as precedence,
     from counted
     inner join warehouse.lead_stage_changes
@@ -94,6 +101,7 @@ causes as (
         false as is_once_a_lead,
         false as is_own_request,
         false as is_once_an_account,
+        null::timestamptz as returned_at,
         3 as precedence,
     from warehouse.lead_tier_changes
     where to_tier = $hot_tier and cause_event_id is not null
@@ -102,12 +110,16 @@ causes as (
         earned.lead_id,
         'handoff' as kind,
         'hot_again' as cause,
-        -- named after the handoff that came back, so that it is one cause however late facts move it
-        md5(concat_ws(chr(31), earned.handoff_id, 'hot_again'))::uuid::varchar as cause_event_id,
+        -- named after the handoff that came back and how often its lead has earned enough since, so that it is one
+        -- cause however late facts move it, and what was refused may be asked again
+        md5(
+            concat_ws(chr(31), earned.handoff_id, 'hot_again', nullif(floor(earned.points / $again_after_points), 1))
+        )::uuid::varchar as cause_event_id,
         min(earned.changed_at) as caused_at,
         false as is_once_a_lead,
         false as is_own_request,
         false as is_once_an_account,
+        earned.returned_at,
         4 as precedence,
     from earned
     inner join warehouse.rule_tiers
@@ -115,7 +127,7 @@ causes as (
             rule_tiers.tier = $hot_tier
             and (rule_tiers.minimum_score is null or earned.score >= rule_tiers.minimum_score)
     where earned.points >= $again_after_points
-    group by earned.lead_id, earned.handoff_id
+    group by earned.lead_id, earned.handoff_id, earned.returned_at, floor(earned.points / $again_after_points)
     union all
     select
         segment_members.lead_id,
@@ -127,6 +139,7 @@ causes as (
         false as is_once_a_lead,
         false as is_own_request,
         actions.once_per_account as is_once_an_account,
+        null::timestamptz as returned_at,
         2 as precedence,
     from warehouse.segment_members
     inner join warehouse.rule_sales_actions as actions
@@ -155,6 +168,7 @@ select
     causes.cause_event_id,
     causes.caused_at,
     causes.is_own_request,
+    causes.returned_at,
     case when causes.is_once_an_account then leads.account_id end as account_id,
     leads.score,
 from causes

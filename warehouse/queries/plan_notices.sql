@@ -1,6 +1,6 @@
 -- One row per message to sales that is due and was not planned yet.
 -- key: notice_id
--- from: handoffs, handoff_owners, notice_channels, causes, lead_aliases, notices
+-- from: handoffs, handoff_owners, notice_channels, causes, assigned, lead_aliases, notices
 -- Every handoff gives one notice; so does an event the rules ask to be told of. Where one event does both, that of the
 -- handoff tells it and the other is noted as cancelled, so that no later run tells it after all.
 with handed_off as (
@@ -16,7 +16,9 @@ with handed_off as (
 uncalled as (
     select
         handoffs.*,
-        coalesce(owners.manager, handoffs.owner) as manager,
+        -- whoever has left the rules can call nobody, and no other rep is to be told in passing
+        coalesce(owners.owner, $first_manager, handoffs.owner) as rep,
+        coalesce(owners.manager, $first_manager, handoffs.owner) as manager,
     from handoffs
     left join handoff_owners as owners on handoffs.owner = owners.owner
     where
@@ -37,17 +39,18 @@ about_handoffs as (
     -- whoever comes too late with it says that the limit is over instead
     select
         'reminder' as kind,
-        * exclude (manager),
-        owner as recipient,
+        * exclude (rep, manager),
+        rep as recipient,
     from uncalled
     where remind_at <= $as_of and due_at > $as_of
     union all by name
     select
         'escalation' as kind,
-        * exclude (manager),
+        * exclude (rep, manager),
         manager as recipient,
     from uncalled
-    where due_at <= $as_of and due_at + $recently > $as_of
+    -- of what was seen late the manager is told at once
+    where due_at <= $as_of and greatest(due_at, handed_off_at) + $recently > $as_of
     union all by name
     select
         'reassigned' as kind,
@@ -65,13 +68,15 @@ asked_for as (
         causes.cause_event_id,
         null as handoff_id,
         coalesce(
+            assigned.owner,
             (
                 select arg_max(handed_off.owner, handed_off.caused_at)
                 from handed_off
                 where handed_off.lead_id = causes.lead_id
-            ),
-            $owners[1 + (row_number() over (order by causes.caused_at, causes.lead_id) - 1) % len($owners)]
+            )
         ) as owner,
+        assigned.route,
+        assigned.turn,
         case
             when exists (
                 select 1
@@ -81,6 +86,7 @@ asked_for as (
             else 'planned'
         end as state,
     from causes
+    left join assigned on concat_ws(chr(31), causes.lead_id, causes.cause_event_id) = assigned.seeker_id
     where causes.kind = 'notify'
 ),
 
@@ -98,7 +104,7 @@ told as (
         case kind when 'handoff' then concat_ws(chr(31), lead_id, cause_event_id, kind) else kind || handoff_id end
             as about,
     from about_handoffs
-    union all
+    union all by name
     select
         kind,
         lead_id,
@@ -107,6 +113,8 @@ told as (
         handoff_id,
         owner,
         owner as recipient,
+        route,
+        turn,
         state,
         concat_ws(chr(31), lead_id, cause_event_id, kind) as about,
     from asked_for
@@ -138,6 +146,8 @@ select
     cause_event_id,
     handoff_id,
     owner,
+    route,
+    turn,
     state,
     case state when 'cancelled' then 'handed_off' end as state_reason,
     $as_of as planned_at,

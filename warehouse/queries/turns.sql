@@ -1,21 +1,21 @@
--- One row per handoff that waits for an owner by turns: whose turn it is.
--- key: handoff_id
--- from: turn_seekers, handoff_owners, handoffs
+-- One row per handoff or notice that waits for an owner by turns: whose turn it is.
+-- key: seeker_id
+-- from: turn_seekers, turns_taken, handoff_owners
 -- Each owner's next handoffs stand at equal steps, the shorter the higher the weight, and whoever's next step is lowest
 -- is next. An owner who is new or comes back is next where the others are, and does not catch up. Nobody who took every
 -- turn stands lower than that: the last handoff went to the lowest next step of all.
 with seekers as (
     select
-        handoff_id,
-        row_number() over (order by caused_at, handoff_id) as place,
+        seeker_id,
+        row_number() over (order by caused_at, seeker_id) as place,
     from turn_seekers
 ),
 
 now_at as (
-    select coalesce(max(handoffs.turn), 0) as turn
-    from handoffs
-    semi join handoff_owners as owners on handoffs.owner = owners.owner
-    where handoffs.route is not distinct from $route
+    select coalesce(max(turns_taken.turn), 0) as turn
+    from turns_taken
+    semi join handoff_owners as owners on turns_taken.owner = owners.owner
+    where turns_taken.route is not distinct from $route
 ),
 
 standing as (
@@ -26,10 +26,10 @@ standing as (
         owners.capacity,
         owners.is_absent,
         len($of_route) = 0 or list_contains($of_route, owners.owner) as is_of_route,
-        coalesce(max(handoffs.turn), 0) as last_turn,
-        count(handoffs.handoff_id) filter (handoffs.status not in ('won', 'lost', 'returned')) as has_open,
+        coalesce(max(turns_taken.turn), 0) as last_turn,
+        count(*) filter (turns_taken.is_open) as has_open,
     from handoff_owners as owners
-    left join handoffs on owners.owner = handoffs.owner
+    left join turns_taken on owners.owner = turns_taken.owner
     -- what is taken from one goes to somebody who is there, or stays
     where $not_to = '' or not (owners.is_absent or owners.owner = $not_to)
     group by all
@@ -42,7 +42,7 @@ steps as (
         standing.is_absent,
         standing.is_of_route,
         greatest(standing.last_turn, now_at.turn - 1 / standing.weight) + step.number / standing.weight as turn,
-        standing.has_open + step.number > coalesce(standing.capacity, 2147483647) as is_full,
+        standing.has_open + if($counts, step.number, 1) > coalesce(standing.capacity, 2147483647) as is_full,
     from standing
     cross join now_at
     cross join range(1, (select count(*) + 1 from seekers)) as step (number)
@@ -56,7 +56,7 @@ in_turn as (
 )
 
 select
-    seekers.handoff_id,
+    seekers.seeker_id,
     in_turn.owner,
     in_turn.turn,
     case

@@ -12,4 +12,5 @@ select
     first_contact_at,
     outcome,
     reject_reason,
+    assigned_because,
 from ledger.handoff_changes

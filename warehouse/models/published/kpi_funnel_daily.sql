@@ -36,12 +36,12 @@ hot_in_stage as (
 ),
 
 met as (
-    -- what was won or lost has been a meeting, though nobody said so in between
+    -- what was won has been a meeting, though nobody said so in between; what was lost may never have come to one
     select
         handoff_id,
         min(changed_at) as changed_at,
     from handoff_changes
-    where status in ('meeting', 'won', 'lost')
+    where status in ('meeting', 'won')
     group by handoff_id
 ),
 
@@ -75,8 +75,8 @@ happenings as (
         left join met on handoffs.handoff_id = met.handoff_id
         where
             met.handoff_id is not null
-            or handoffs.outcome in ('meeting', 'won', 'lost')
-            or handoffs.status in ('meeting', 'won', 'lost')
+            or handoffs.outcome in ('meeting', 'won')
+            or handoffs.status in ('meeting', 'won')
         union all
         select lead_id, won_at as at_stage, won_at as happened_at, 'deals_won' as what, 1 as number
         from deals
