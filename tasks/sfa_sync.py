@@ -58,6 +58,7 @@ def _sync(run: SfaRun) -> dict[str, int]:
         sfa_sync.begin(ledger, run.rules, run.as_of, run.settings.timezone)
         merged = sfa_sync.merged_records(ledger)
         renamed = sfa_sync.page_to_write(ledger, "", 1)
+    reading.take_up_deals()
     reading.join(merged)
     if renamed:
         writing.write_leads()  # records that are to say which lead theirs turned out to be

@@ -38,6 +38,15 @@ _TOLD = pa.schema(
     }
 )
 _WRITTEN = pa.schema({"lead_id": pa.string(), "sfa_id": pa.string(), "verdict": pa.string(), "message": pa.string()})
+_DEALS = pa.schema(
+    {
+        "deal_id": pa.string(),
+        "sfa_id": pa.string(),
+        "status": pa.string(),
+        "amount": pa.string(),
+        "changed_at": pa.timestamp("us", tz="UTC"),
+    }
+)
 NOTHING = duckdb.Value({}, "map(varchar, varchar)")  # type: ignore[arg-type]
 Row = dict[str, Any]
 
@@ -367,21 +376,51 @@ def records_of(connection: duckdb.DuckDBPyConnection, lead_ids: Sequence[str]) -
 
 def addresses_of(connection: duckdb.DuckDBPyConnection, sfa_ids: Sequence[str]) -> dict[str, str]:
     """The address of each of these records whose lead is ours, whether the record says so or only its address does."""
-    found = connection.execute(
+    connection.execute("create or replace temp table asked_records as select distinct unnest(?) as sfa_id", [sfa_ids])
+    return dict(connection.execute(query("sfa_addresses")).fetchall())
+
+
+def keep_deals(connection: duckdb.DuckDBPyConnection, told: Sequence[Row]) -> None:
+    """Keep deals whose person is no lead here: rows with the columns of ``_DEALS``; of one told twice the last."""
+    _register(connection, "told_deals", list({row["deal_id"]: row for row in told}.values()), _DEALS)
+    connection.execute("insert or replace into sfa_waiting_deals by name select * from told_deals")
+    connection.unregister("told_deals")
+
+
+def deals_to_take_up(connection: duckdb.DuckDBPyConnection, most: int) -> list[Row]:
+    """Deals whose person has become a lead since they were read, with the lead's address; at most so many.
+
+    Those that were told again since, and are facts already, are kept no longer.
+    """
+    connection.execute(
         """
-        select sfa_id, email
-        from sfa_leads
+        delete from sfa_waiting_deals as waiting
+        using warehouse.deal_records as known
         where
-            sfa_id in (select unnest(?))
-            and email is not null
-            and (
-                lead_id is not null
-                or email in (select value from warehouse.lead_identities where kind = 'email')
-            )
-        """,
-        [list(sfa_ids)],
+            waiting.deal_id = known.deal_id
+            and known.source = 'sfa'
+            and waiting.changed_at <= known.occurred_at
+        """
     )
-    return dict(found.fetchall())
+    connection.execute("create or replace temp table asked_records as select distinct sfa_id from sfa_waiting_deals")
+    return _rows(
+        connection,
+        f"select deals.*, addresses.email from sfa_waiting_deals as deals"
+        f" inner join ({query('sfa_addresses')}) as addresses on deals.sfa_id = addresses.sfa_id"
+        " order by deals.deal_id limit ?",
+        [most],
+    )
+
+
+def forget_deals(connection: duckdb.DuckDBPyConnection, deal_ids: Sequence[str]) -> None:
+    """Keep these deals no longer: they are facts."""
+    connection.execute("delete from sfa_waiting_deals where deal_id in (select unnest(?))", [list(deal_ids)])
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, statement: str, values: Sequence[object] = ()) -> list[Row]:
+    cursor = connection.execute(statement, list(values))
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def _register(connection: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Row], schema: pa.Schema) -> None:

@@ -319,6 +319,29 @@ def test_a_person_and_a_deal_of_before_are_taken_up(world: World, side: Side) ->
     assert world.warehouse("select count(*) from leads") == [(1,)]
 
 
+def test_the_deal_of_somebody_who_becomes_a_lead_later_is_taken_up_then(world: World, side: Side) -> None:
+    told(world, START, name="山田")
+    side.clock(at(0.5))
+    side.add(name="鈴木", email="later@example.com")
+    side.add(name="他人", email="stranger@example.com")
+    deal = side.make_deal("later@example.com", 100)
+    assert sync(world, side, at(1))["deals"] == 0
+    side.win(deal, 250)
+    side.clock(at(1.5))
+    other = side.make_deal("stranger@example.com", 100)  # so that the first is not read again
+    sync(world, side, at(2))
+    kept = world.ledger("select deal_id, status, amount::double from sfa_waiting_deals order by changed_at")
+    assert kept == [(deal, "won", 250), (other, "open", 100)]
+    told(world, at(2.5), "later@example.com", name="鈴木")
+    assert sync(world, side, at(3))["deals"] == 1
+    for day in (4, 5):
+        assert sync(world, side, at(day))["deals"] == 0
+    assert world.warehouse("select email, deals.status, amount from leads inner join deals using (lead_id)") == [
+        ("later@example.com", "won", 250)
+    ]
+    assert world.ledger("select deal_id from sfa_waiting_deals") == [(other,)]
+
+
 def test_who_takes_the_first_handoff_has_the_lead_from_then(world: World, side: Side) -> None:
     told(world, START, name="山田")
     for day in (1, 2):
