@@ -144,6 +144,7 @@ class Reading:
                 "owner": row.owner,
                 "modified_at": row.modified_at,
                 "theirs": {**row.values, "email": _address(row.email)},
+                "read_only": sorted(row.read_only),
                 "state": "merged" if row.merged_into else "deleted" if row.is_deleted else "known",
                 "merged_into": row.merged_into,
             }

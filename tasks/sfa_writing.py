@@ -69,7 +69,13 @@ class Writing:
 
     def _note_written(self, answers: Sequence[Written]) -> None:
         written = [
-            {"lead_id": one.key, "sfa_id": one.sfa_id, "verdict": one.verdict, "message": one.message}
+            {
+                "lead_id": one.key,
+                "sfa_id": one.sfa_id,
+                "verdict": one.verdict,
+                "message": one.message,
+                "kept": sorted(one.kept.items()),
+            }
             for one in answers
         ]
         with open_ledger(self._run.settings) as ledger:

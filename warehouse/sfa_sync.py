@@ -33,11 +33,20 @@ _TOLD = pa.schema(
         "owner": pa.string(),
         "modified_at": pa.timestamp("us", tz="UTC"),
         "theirs": _TEXTS,
+        "read_only": pa.list_(pa.string()),
         "state": pa.string(),
         "merged_into": pa.string(),
     }
 )
-_WRITTEN = pa.schema({"lead_id": pa.string(), "sfa_id": pa.string(), "verdict": pa.string(), "message": pa.string()})
+_WRITTEN = pa.schema(
+    {
+        "lead_id": pa.string(),
+        "sfa_id": pa.string(),
+        "verdict": pa.string(),
+        "message": pa.string(),
+        "kept": _TEXTS,
+    }
+)
 _DEALS = pa.schema(
     {
         "deal_id": pa.string(),
@@ -230,8 +239,7 @@ def plan_round(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
                         filter (act = 'push' and (ours is not null or theirs is not null))
                 ) as given,
                 map_from_entries(
-                    list({'key': field, 'value': case act when 'take' then theirs else ours end} order by field)
-                        filter (case act when 'take' then theirs else ours end is not null)
+                    list({'key': field, 'value': stands} order by field) filter (stands is not null)
                 ) as agreed,
                 bool_or(act = 'take') as has_correction,
             from sfa_fields
@@ -303,7 +311,8 @@ def note_merged(connection: duckdb.DuckDBPyConnection) -> None:
 def settle_unwritten(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> int:
     """Settle what needs no write: both sides are the same, or theirs was taken over. Returns how many."""
     connection.execute(
-        "create or replace temp table settled as select lead_id, sfa_id, 'written' as verdict, null as message"
+        "create or replace temp table settled as"
+        " select lead_id, sfa_id, 'written' as verdict, null as message, map {}::map(varchar, varchar) as kept"
         " from sfa_outbox where not is_settled and cardinality(given) = 0 and owner is null and merged_into is null"
         " and sfa_id is not null"
     )
@@ -320,7 +329,7 @@ def page_to_write(connection: duckdb.DuckDBPyConnection, after: str, size: int) 
 
 
 def settle(connection: duckdb.DuckDBPyConnection, written: Sequence[Row], as_of: datetime) -> int:
-    """Note what became of writes: rows of ``lead_id``, ``sfa_id``, ``verdict`` and ``message``. Returns how many."""
+    """Note what became of writes: rows with the columns of ``_WRITTEN``. Returns how many."""
     _register(connection, "told_written", written, _WRITTEN)
     connection.execute("create or replace temp table settled as select * from told_written")
     connection.unregister("told_written")
@@ -340,6 +349,14 @@ def _settle(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> int:
             outbox.*,
             settled.verdict,
             settled.message,
+            settled.kept,
+            -- what was given as the SFA took it
+            map_from_entries(
+                list_filter(
+                    map_entries(map_concat(outbox.given, settled.kept)),
+                    lambda entry: entry.value is not null or not map_contains(settled.kept, entry.key)
+                )
+            ) as taken,
             coalesce(settled.sfa_id, outbox.sfa_id, 'refused:' || outbox.lead_id) as record_id,
         from settled
         inner join sfa_outbox as outbox on settled.lead_id = outbox.lead_id

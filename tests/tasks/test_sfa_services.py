@@ -364,6 +364,42 @@ def test_a_contact_found_by_another_of_its_addresses_is_the_leads(world: World, 
     assert world.warehouse("select count(*) from leads") == [(1,)]
 
 
+def test_what_cannot_be_written_to_a_contact_is_not_tried_again_and_again(world: World, side: Side) -> None:
+    if isinstance(side, HubSpotSide):
+        pytest.skip("its contacts hold all of it")
+    told(world, START, name="山田", company="株式会社山田")
+    side.clock(at(0.5))
+    account = side.org.add("Account")
+    side.org.add("Contact", LastName="山田", Email="a@example.com", AccountId=account)
+    sync(world, side, at(1))
+    for day in (2, 3):
+        counts = sync(world, side, at(day))
+        assert (side.writes(), counts["leads"], counts["conflicts"]) == (0, 0, 0)
+    side.clock(at(3.5))
+    side.org.change(account, Name="山田製作所")
+    side.edit("a@example.com", title="部長")
+    for day in (4, 5):
+        sync(world, side, at(day))
+        assert side.writes() == 0
+    assert here(world) == {"name": "山田", "company": "株式会社山田", "title": "部長"}  # ours stands here: wins is ma
+    assert world.ledger("select count(*) from sfa_conflicts") == [(0,)]
+
+
+def test_a_converted_leads_company_is_the_accounts(world: World, side: Side) -> None:
+    if isinstance(side, HubSpotSide):
+        pytest.skip("it converts nobody")
+    told(world, START, name="山田", company="株式会社山田")
+    sync(world, side, at(1))
+    side.clock(at(1.5))
+    side.make_deal("a@example.com", 100)
+    told(world, at(1.6), company="改名")
+    for day in (2, 3, 4):
+        sync(world, side, at(day))
+    assert side.writes() == 0
+    [account] = side.org.alive("Account")
+    assert (account["Name"], here(world)["company"]) == ("株式会社山田", "改名")
+
+
 def test_what_a_rep_said_by_a_link_does_not_come_back_as_news(world: World, side: Side) -> None:
     three_leads(world)
     sync(world, side, at(1))

@@ -196,6 +196,29 @@ def test_a_change_of_sales_between_reading_and_writing_is_not_overwritten(
     assert (here(world, "name"), there(world, "name")) == ("新しい名", "新しい名")
 
 
+def test_a_text_cut_to_its_columns_width_does_not_come_back(world: World) -> None:
+    long = "部" * 230
+    told(world, START, name="山田", title=long)
+    sync(world, at(1))
+    assert there(world, "title") == long[:200]
+    sales_edits(world, at(1.5), name="山田次郎")
+    for day in (2, 3):
+        assert sync(world, at(day))["leads_written"] == 0
+    assert (here(world, "title"), here(world, "name"), there(world, "title")) == (long, "山田次郎", long[:200])
+    # a change of one side is one, and no conflict
+    sales_edits(world, at(3.5), title="部長")
+    assert sync(world, at(4))["conflicts"] == 0
+    sync(world, at(5))
+    assert (here(world, "title"), there(world, "title")) == ("部長", "部長")
+    told(world, at(5.5), title=long)
+    assert sync(world, at(6))["leads_written"] == 1
+    assert sync(world, at(7))["leads_written"] == 0
+    assert (here(world, "title"), there(world, "title")) == (long, long[:200])
+    told(world, at(7.5), title="課長")
+    sync(world, at(8))
+    assert there(world, "title") == "課長"
+
+
 def test_what_sales_deleted_is_not_made_again(world: World) -> None:
     told(world, START, name="元")
     told(world, START, "b@example.com", name="元")

@@ -51,20 +51,31 @@ sides as (
         nullif(trim(coalesce(kept.kept[fields.field], attributes.attributes[fields.field])), '') as ours,
         nullif(trim(candidates.theirs[fields.field]), '') as theirs,
         candidates.agreed[fields.field] as agreed,
+        candidates.meant[fields.field] as meant,
+        list_contains(candidates.read_only, fields.field) as is_read_only,
     from sfa_candidates as candidates
     cross join sfa_rule_fields as fields
     inner join kept on candidates.lead_id = kept.lead_id
     left join warehouse.lead_attributes as attributes on candidates.lead_id = attributes.lead_id
 ),
 
+-- ours as the SFA can hold it
+fitted as (
+    select
+        *,
+        case when ours = meant then agreed else ours end as ours_there,
+    from sides
+),
+
 differing as (
     select
         sides.*,
-        coalesce(sides.ours, '') != coalesce(sides.agreed, '') as is_ours_changed,
+        coalesce(sides.ours_there, '') != coalesce(sides.agreed, '') as is_ours_changed,
         coalesce(sides.theirs, '') != coalesce(sides.agreed, '') as is_theirs_changed,
-    from sides
+    from fitted as sides
     where
-        coalesce(sides.ours, '') != coalesce(case sides.rule when 'ours' then sides.agreed else sides.theirs end, '')
+        coalesce(sides.ours_there, '')
+        != coalesce(case sides.rule when 'ours' then sides.agreed else sides.theirs end, '')
         -- an address that another record bears stays there: not every SFA takes one twice
         and not (
             sides.field = 'email'
@@ -108,11 +119,16 @@ judged as (
             -- of two changes at one instant the person's stands
             when ours_at > theirs_at then 'push'
             else 'take'
-        end as act,
-        -- of a record that was never compared neither side is known to have changed what the other has
-        rule != 'ours' and theirs is not null and ours is not null and is_theirs_changed and is_ours_changed
-            as is_conflict,
+        end as wanted,
     from dated
+),
+
+decided as (
+    select
+        *,
+        -- what cannot be written stays as it is on both sides
+        case when wanted = 'push' and is_read_only then 'leave' else wanted end as act,
+    from judged
 )
 
 select
@@ -124,9 +140,25 @@ select
     sides.ours,
     sides.theirs,
     sides.agreed,
-    judged.ours_at,
+    decided.ours_at,
     sides.theirs_at,
-    coalesce(judged.act, 'same') as act,
-    coalesce(judged.is_conflict, false) as is_conflict,
-from sides
-left join judged on sides.lead_id = judged.lead_id and sides.field = judged.field
+    coalesce(decided.act, 'same') as act,
+    -- what both sides agree on once it is done
+    case decided.act
+        when 'take' then sides.theirs
+        when 'push' then sides.ours
+        when 'leave' then sides.agreed
+        else sides.ours_there
+    end as stands,
+    -- of a record that was never compared neither side is known to have changed what the other has
+    coalesce(
+        decided.act in ('push', 'take')
+        and sides.rule != 'ours'
+        and sides.theirs is not null
+        and sides.ours is not null
+        and decided.is_theirs_changed
+        and decided.is_ours_changed,
+        false
+    ) as is_conflict,
+from fitted as sides
+left join decided on sides.lead_id = decided.lead_id and sides.field = decided.field

@@ -148,14 +148,20 @@ class SqlSfa:
             new: list[dict[str, Any]] = []
             changed: list[dict[str, Any]] = []
             for key, write in zip(keys, leads, strict=True):
-                row = _fitting(table, {"lead_id": key, "synced_at": stamp_now, **self._columns(write)})
+                given = self._columns(write)
+                row = {**_fitting(table, given), "lead_id": key, "synced_at": stamp_now}
                 if key not in known and write.sfa_id is not None:
                     results.append(Written(write.lead_id, "gone", key))
                 elif key in known and write.sfa_id is not None and not _is_same(known[key], write.seen_at):
                     results.append(Written(write.lead_id, "changed", key))
                 else:
                     (changed if key in known else new).append(row)
-                    results.append(Written(write.lead_id, "written", key))
+                    cut = {
+                        field: row[name]
+                        for field in write.values
+                        if row[name := self._fields.get(field, field)] != given[name]
+                    }
+                    results.append(Written(write.lead_id, "written", key, kept=cut))
             _insert(connection, table, new)
             _update(connection, table, "lead_id", changed)
         return results
