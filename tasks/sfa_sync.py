@@ -21,7 +21,7 @@ from warehouse import follow_ups, sfa_sync
 from warehouse.connection import open_ledger
 
 _MOST_FAULTS = 20
-_COUNTS = ("follow_ups", "deals", "leads", "corrections", "conflicts", "leads_written", "handoffs_written")
+_COUNTS = ("follow_ups", "deals", "leads", "corrections", "conflicts", "waiting", "leads_written", "handoffs_written")
 
 
 def sync_sfa(settings: Settings, rules: RuleSet, as_of: datetime, tell: Tell = lambda _: None) -> dict[str, int]:
@@ -34,8 +34,8 @@ def sync_sfa(settings: Settings, rules: RuleSet, as_of: datetime, tell: Tell = l
         tell: Told how far it is.
 
     Returns:
-        Counts: ``follow_ups`` and ``deals`` read; ``leads`` compared, ``corrections`` taken over, ``conflicts`` found;
-        ``leads_written`` and ``handoffs_written``.
+        Counts: ``follow_ups`` and ``deals`` read; ``leads`` compared, ``corrections`` taken over, ``conflicts`` found,
+        ``waiting`` of them where each side keeps its own; ``leads_written`` and ``handoffs_written``.
 
     Raises:
         ConfigurationError: ``as_of`` is not now and the SFA is another machine's.
@@ -79,4 +79,9 @@ def _compare(run: SfaRun) -> int:
     run.counts.update(found)
     if found["leads"]:
         run.tell(f"SFA: {run.counts['leads']:,} leads compared")
+    if found["waiting"]:
+        run.tell(
+            f"SFA: {found['waiting']:,} values there cannot stand here, and wait until either side is changed; "
+            "see sfa_conflicts"
+        )
     return found["leads"]

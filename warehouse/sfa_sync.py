@@ -56,6 +56,7 @@ _DEALS = pa.schema(
         "changed_at": pa.timestamp("us", tz="UTC"),
     }
 )
+_FIELDS = pa.schema({"field": pa.string(), "rule": pa.string(), "type": pa.string(), "allowed": pa.list_(pa.string())})
 NOTHING = duckdb.Value({}, "map(varchar, varchar)")  # type: ignore[arg-type]
 Row = dict[str, Any]
 
@@ -169,12 +170,11 @@ def plan_round(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
     """Decide for leads that differ what is to be written and what is to be taken over.
 
     Returns:
-        ``leads`` compared (none: the run is done), ``corrections`` and ``conflicts``.
+        ``leads`` compared (none: the run is done), ``corrections``, ``conflicts``, and of these ``waiting``, where each
+        side keeps its own.
     """
     make_owners(connection, rules, timezone, as_of)
-    fields = [{"field": "email", "rule": "newer"}, *({"field": name, "rule": "ours"} for name in KEPT)]
-    fields += [{"field": synced.field, "rule": synced.wins} for synced in rules.sfa.fields]
-    _register(connection, "given_fields", fields, pa.schema({"field": pa.string(), "rule": pa.string()}))
+    _register(connection, "given_fields", _fields(rules), _FIELDS)
     connection.execute("create or replace temp table sfa_rule_fields as select * from given_fields")
     connection.unregister("given_fields")
     connection.execute(
@@ -188,14 +188,24 @@ def plan_round(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
     )
     ((leads,),) = connection.execute("select count(*) from sfa_candidates").fetchall()
     if not leads:
-        return {"leads": 0, "corrections": 0, "conflicts": 0}
+        return {"leads": 0, "corrections": 0, "conflicts": 0, "waiting": 0}
     connection.execute(f"create or replace temp table sfa_fields as {query('sfa_fields')}")
-    ((conflicts,),) = connection.execute(
+    # What was found by a run that died is found again with the same id: this hangs on when both sides last agreed, and
+    # not on the record's stamp, which our own writes may have moved.
+    conflicts = connection.execute(
         """
         insert into sfa_conflicts by name
         select
-            'C' || substr(md5(concat_ws(chr(31), sfa_id, field, ours, theirs, coalesce(agreed, chr(30)))), 1, 24)
-                as conflict_id,
+            'C' || substr(
+                md5(
+                    concat_ws(
+                        chr(31), sfa_id, field, ours, theirs, coalesce(agreed, chr(30)), epoch_us(ours_at),
+                        epoch_us(written_at)
+                    )
+                ),
+                1,
+                24
+            ) as conflict_id,
             sfa_id,
             lead_id,
             field,
@@ -205,11 +215,12 @@ def plan_round(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
             ours_at as ours_changed_at,
             theirs_at as theirs_changed_at,
             rule,
-            case act when 'push' then 'ma' else 'sfa' end as winner,
+            case act when 'push' then 'ma' when 'take' then 'sfa' else 'none' end as winner,
             $as_of as found_at,
         from sfa_fields
         where is_conflict
         on conflict do nothing
+        returning winner
         """,
         {"as_of": as_of},
     ).fetchall()
@@ -241,6 +252,9 @@ def plan_round(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
                 map_from_entries(
                     list({'key': field, 'value': stands} order by field) filter (stands is not null)
                 ) as agreed,
+                map_from_entries(
+                    list({'key': field, 'value': theirs} order by field) filter (act = 'wait')
+                ) as waiting,
                 bool_or(act = 'take') as has_correction,
             from sfa_fields
             group by lead_id
@@ -252,6 +266,7 @@ def plan_round(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
             candidates.email,
             coalesce(per_lead.given, map {}) as given,
             coalesce(per_lead.agreed, map {}) as agreed,
+            per_lead.waiting,
             candidates.owner,
             candidates.modified_at as seen_at,
             per_lead.has_correction,
@@ -264,8 +279,28 @@ def plan_round(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
     return {
         "leads": leads,
         "corrections": int(corrections),
-        "conflicts": int(conflicts),
+        "conflicts": len(conflicts),
+        "waiting": sum(winner == "none" for (winner,) in conflicts),
     }
+
+
+def _fields(rules: RuleSet) -> list[Row]:
+    """What is compared: by which rule, and what a value here has to be."""
+    known = {field.id: field for field in rules.fields}
+    synced = [
+        ("email", "newer"),
+        *((name, "ours") for name in KEPT),
+        *((one.field, one.wins) for one in rules.sfa.fields),
+    ]
+    return [
+        {
+            "field": name,
+            "rule": rule,
+            "type": "email" if name == "email" else "text" if rule == "ours" or name not in known else known[name].type,
+            "allowed": list(known[name].values) if name in known else [],
+        }
+        for name, rule in synced
+    ]
 
 
 def corrections(connection: duckdb.DuckDBPyConnection, after: int, most: int) -> list[tuple[int, Row]]:
@@ -286,17 +321,22 @@ def merged_records(connection: duckdb.DuckDBPyConnection) -> list[Row]:
             gone.sfa_id,
             gone.state_reason as kept_sfa_id,
             gone.modified_at,
-            gone.email as email,
-            kept.email as kept_email,
+            -- the lead's own address: that of the record may be another's
+            coalesce(gone_leads.email, gone.email) as email,
+            coalesce(kept_leads.email, kept.email) as kept_email,
         from sfa_leads as gone
         inner join sfa_leads as kept on gone.state_reason = kept.sfa_id
+        left join warehouse.lead_aliases as gone_aliases on gone.lead_id = gone_aliases.alias_lead_id
+        left join warehouse.leads as gone_leads on gone_aliases.lead_id = gone_leads.lead_id
+        left join warehouse.lead_aliases as kept_aliases on kept.lead_id = kept_aliases.alias_lead_id
+        left join warehouse.leads as kept_leads on kept_aliases.lead_id = kept_leads.lead_id
         where
             gone.state = 'merged'
             and gone.is_new_there
             and gone.lead_id is not null
             and kept.lead_id is not null
-            and gone.email is not null
-            and kept.email is not null
+            and coalesce(gone_leads.email, gone.email) is not null
+            and coalesce(kept_leads.email, kept.email) is not null
         """
     )
     names = [column[0] for column in cursor.description or ()]

@@ -33,6 +33,7 @@ select
                 )
             )
     end as meant,
+    case when settling.verdict = 'written' then settling.waiting else known.waiting end as waiting,
     case
         when settling.merged_into is not null then 'merged'
         when settling.verdict = 'written' then 'known'

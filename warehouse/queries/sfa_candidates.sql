@@ -61,6 +61,8 @@ select
     coalesce(records.theirs, $nothing) as theirs,
     coalesce(records.agreed, $nothing) as agreed,
     coalesce(records.meant, $nothing) as meant,
+    coalesce(records.waiting, $nothing) as waiting,
+    records.written_at,
     coalesce(records.read_only, []) as read_only,
     case when records.owner is null then owners.sfa_user end as owner,
 from ours

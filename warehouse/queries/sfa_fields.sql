@@ -3,7 +3,8 @@
 -- from: sfa_candidates, sfa_rule_fields, leads, lead_attributes, lead_attribute_history, lead_identities,
 --       lead_score_points, rule_scoring, sfa_leads
 -- A change is measured from what both sides last agreed on. An empty value never wins over one that is there. What only
--- the engine writes is written when it changes here, whatever the SFA makes of it.
+-- the engine writes is written when it changes here, whatever the SFA makes of it. What sales wrote and cannot stand
+-- here, since it does not fit its field or is another lead's address, waits: each side keeps its own.
 with reasons as (
     select
         lead_id,
@@ -48,10 +49,14 @@ sides as (
         candidates.modified_at as theirs_at,
         fields.field,
         fields.rule,
+        fields.type,
+        fields.allowed,
+        candidates.written_at,
         nullif(trim(coalesce(kept.kept[fields.field], attributes.attributes[fields.field])), '') as ours,
         nullif(trim(candidates.theirs[fields.field]), '') as theirs,
         candidates.agreed[fields.field] as agreed,
         candidates.meant[fields.field] as meant,
+        candidates.waiting[fields.field] as waiting,
         list_contains(candidates.read_only, fields.field) as is_read_only,
     from sfa_candidates as candidates
     cross join sfa_rule_fields as fields
@@ -125,10 +130,32 @@ judged as (
 
 decided as (
     select
-        *,
-        -- what cannot be written stays as it is on both sides
-        case when wanted = 'push' and is_read_only then 'leave' else wanted end as act,
-    from judged
+        judged.*,
+        case
+            -- what cannot be written, and what cannot stand here, stays as it is on both sides
+            when judged.wanted = 'push' and judged.is_read_only then 'leave'
+            when judged.wanted = 'push' or judged.type = 'text' then judged.wanted
+            when
+                judged.type = 'email'
+                -- two leads are not one for it
+                and load_is_address(lower(judged.theirs))
+                and coalesce(others.lead_id, judged.lead_id) = judged.lead_id
+                then 'take'
+            when
+                judged.type != 'email'
+                and load_fitting(judged.plain, judged.type, judged.allowed, null, null, 'UTC') is not null
+                and len(
+                    load_unknown_parts(
+                        load_parts(judged.plain, judged.type, judged.allowed), judged.type, judged.allowed
+                    )
+                )
+                = 0
+                then 'take'
+            else 'wait'
+        end as act,
+    from (select *, trim(load_normal(theirs)) as plain from judged) as judged
+    left join warehouse.lead_identities as others
+        on judged.type = 'email' and others.kind = 'email' and lower(judged.theirs) = others.value
 )
 
 select
@@ -144,21 +171,24 @@ select
     sides.theirs_at,
     coalesce(decided.act, 'same') as act,
     -- what both sides agree on once it is done
-    case decided.act
+    case coalesce(decided.act, 'same')
         when 'take' then sides.theirs
         when 'push' then sides.ours
-        when 'leave' then sides.agreed
-        else sides.ours_there
+        when 'same' then sides.ours_there
+        else sides.agreed
     end as stands,
     -- of a record that was never compared neither side is known to have changed what the other has
-    coalesce(
-        decided.act in ('push', 'take')
-        and sides.rule != 'ours'
-        and sides.theirs is not null
-        and sides.ours is not null
-        and decided.is_theirs_changed
-        and decided.is_ours_changed,
-        false
-    ) as is_conflict,
+    case
+        when decided.act = 'wait' then coalesce(sides.theirs != sides.waiting, true)
+        when decided.act in ('push', 'take')
+            then
+                sides.rule != 'ours'
+                and sides.theirs is not null
+                and sides.ours is not null
+                and decided.is_theirs_changed
+                and decided.is_ours_changed
+        else false
+    end as is_conflict,
+    sides.written_at,
 from fitted as sides
 left join decided on sides.lead_id = decided.lead_id and sides.field = decided.field
