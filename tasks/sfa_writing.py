@@ -14,7 +14,7 @@ from warehouse import follow_ups, sfa_sync
 from warehouse.connection import open_ledger
 from warehouse.routing import sfa_user_of
 
-_NOTED_AT_ONCE = 10_000
+_NOTED_AT_ONCE = 25_000
 
 
 class Writing:
