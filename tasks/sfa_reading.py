@@ -58,6 +58,23 @@ class Reading:
             with open_ledger(self._run.settings) as ledger:
                 sfa_sync.note_merged(ledger)
 
+    def take_up_deals(self) -> None:
+        """Make facts of the deals whose person has become a lead since they were read."""
+        while True:
+            with open_ledger(self._run.settings, with_warehouse=True) as ledger:
+                found = sfa_sync.deals_to_take_up(ledger, _FACTS_AT_ONCE)
+            if not found:
+                return
+            told = [
+                {name: one[name] for name in ("deal_id", "email", "status", "amount")}
+                | {"occurred_at": one["changed_at"].isoformat()}
+                for one in found
+            ]
+            self._load("deals", told)
+            self._run.counts["deals"] += len(told)
+            with open_ledger(self._run.settings) as ledger:
+                sfa_sync.forget_deals(ledger, [one["deal_id"] for one in found])
+
     def take_over(self) -> None:
         """Make facts of the values of theirs that are to stand here."""
         last = -1
@@ -128,6 +145,7 @@ class Reading:
                 "owner": row.owner,
                 "modified_at": row.modified_at,
                 "theirs": {**row.values, "email": _address(row.email)},
+                "read_only": sorted(row.read_only),
                 "state": "merged" if row.merged_into else "deleted" if row.is_deleted else "known",
                 "merged_into": row.merged_into,
             }
@@ -208,8 +226,24 @@ class Reading:
         }
 
     def _note_deals(self, rows: Sequence[SfaDeal]) -> None:
-        with open_ledger(self._run.settings, read_only=True, with_warehouse=True) as ledger:
+        """Deals of leads become facts; those of others are kept until their person is one."""
+        with open_ledger(self._run.settings, with_warehouse=True) as ledger:
             addresses = sfa_sync.addresses_of(ledger, [row.sfa_id for row in rows])
+            others = [row for row in rows if row.sfa_id not in addresses]
+            if others:
+                sfa_sync.keep_deals(
+                    ledger,
+                    [
+                        {
+                            "deal_id": row.deal_id,
+                            "sfa_id": row.sfa_id,
+                            "status": row.status,
+                            "amount": None if row.amount is None else str(row.amount),
+                            "changed_at": row.changed_at,
+                        }
+                        for row in others
+                    ],
+                )
         deals = [
             {
                 "deal_id": row.deal_id,

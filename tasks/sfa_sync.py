@@ -23,7 +23,7 @@ from warehouse.connection import check_instant, open_ledger
 
 _MOST_FAULTS = 20
 _READ = ("follow_ups", "deals")
-_WRITTEN = ("leads", "corrections", "conflicts", "leads_written", "handoffs_written", "handoffs_refused")
+_WRITTEN = ("leads", "corrections", "conflicts", "waiting", "leads_written", "handoffs_written", "handoffs_refused")
 
 
 def sync_sfa(settings: Settings, rules: RuleSet, as_of: datetime, tell: Tell = lambda _: None) -> dict[str, int]:
@@ -61,8 +61,9 @@ def write_sfa(settings: Settings, rules: RuleSet, as_of: datetime, tell: Tell = 
         tell: Told how far it is.
 
     Returns:
-        Counts: ``leads`` compared, ``corrections`` taken over, ``conflicts`` found; ``leads_written``,
-        ``handoffs_written``, and ``handoffs_refused``: those whose reason was not told before.
+        Counts: ``leads`` compared, ``corrections`` taken over, ``conflicts`` found, ``waiting`` of them where each side
+        keeps its own; ``leads_written``, ``handoffs_written``, and ``handoffs_refused``: those whose reason was not
+        told before.
 
     Raises:
         ConfigurationError: ``as_of`` is not now and the SFA is another machine's.
@@ -107,6 +108,7 @@ def _write(run: SfaRun) -> None:
         sfa_sync.begin(ledger, run.rules, run.as_of, run.settings.timezone)
         merged = sfa_sync.merged_records(ledger)
         renamed = sfa_sync.page_to_write(ledger, "", 1)
+    reading.take_up_deals()
     reading.join(merged)
     if renamed:
         writing.write_leads()  # records that are to say which lead theirs turned out to be
@@ -123,4 +125,9 @@ def _compare(run: SfaRun) -> int:
     run.counts.update(found)
     if found["leads"]:
         run.tell(f"SFA: {run.counts['leads']:,} leads compared")
+    if found["waiting"]:
+        run.tell(
+            f"SFA: {found['waiting']:,} values there cannot stand here, and wait until either side is changed; "
+            "see sfa_conflicts"
+        )
     return found["leads"]

@@ -17,7 +17,7 @@ from warehouse import follow_ups, sfa_sync
 from warehouse.connection import open_ledger
 from warehouse.routing import sfa_user_of
 
-_NOTED_AT_ONCE = 10_000
+_NOTED_AT_ONCE = 25_000
 _AGAIN_AFTER = timedelta(days=1)
 """After which a handoff that was refused is tried again as it is: why may have been set right without a trace."""
 _GONE = "the record of its person is gone"
@@ -98,7 +98,13 @@ class Writing:
 
     def _note_written(self, answers: Sequence[Written]) -> None:
         written = [
-            {"lead_id": one.key, "sfa_id": one.sfa_id, "verdict": one.verdict, "message": one.message}
+            {
+                "lead_id": one.key,
+                "sfa_id": one.sfa_id,
+                "verdict": one.verdict,
+                "message": one.message,
+                "kept": sorted(one.kept.items()),
+            }
             for one in answers
         ]
         with open_ledger(self._run.settings) as ledger:

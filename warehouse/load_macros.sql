@@ -58,6 +58,55 @@ case
     when lower(given) in ('false', 'f', 'no', 'n', '0', 'off', 'いいえ', '無', 'なし') then false
 end;
 
+-- what a text says where it may say several things
+create macro load_parts(given, type_, allowed_) as
+case
+    when type_ != 'choices' or list_contains(allowed_, given) then [given]
+    else
+        list_filter(
+            list_transform(regexp_split_to_array(given, '[;,、|\n]'), lambda part: trim(part)), lambda part: part != ''
+        )
+end;
+
+-- what does not fit the values that a field may have; none where it may have any
+create macro load_unknown_parts(parts, type_, allowed_) as
+case
+    when type_ in ('choice', 'choices') and len(allowed_) > 0
+        then list_filter(parts, lambda part: not list_contains(allowed_, part))
+    else []
+end;
+
+-- a text as a value of a field's type; NULL where nothing of it is one
+create macro load_fitting(given, type_, allowed_, date_format, epoch_unit, timezone_) as
+case type_
+    when 'number'
+        then
+            case
+                when isfinite(try_cast(number_text(given) as double)) then number_text(given)
+            end
+    when 'date'
+        then
+            cast(
+                try_cast(
+                    timezone(timezone_, load_stamp(load_stamp_text(given, date_format, epoch_unit), timezone_)) as date
+                )
+                as varchar
+            )
+    when 'boolean' then cast(load_boolean(given) as varchar)
+    when 'corporate_number' then corporate_number(given)
+    else
+        nullif(
+            array_to_string(
+                list_filter(
+                    load_parts(given, type_, allowed_),
+                    lambda part: len(allowed_) = 0 or list_contains(allowed_, part)
+                ),
+                ';'
+            ),
+            ''
+        )
+end;
+
 create macro load_is_address(given) as
 length(given) <= 254
 and regexp_matches(

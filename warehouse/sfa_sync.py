@@ -33,11 +33,30 @@ _TOLD = pa.schema(
         "owner": pa.string(),
         "modified_at": pa.timestamp("us", tz="UTC"),
         "theirs": _TEXTS,
+        "read_only": pa.list_(pa.string()),
         "state": pa.string(),
         "merged_into": pa.string(),
     }
 )
-_WRITTEN = pa.schema({"lead_id": pa.string(), "sfa_id": pa.string(), "verdict": pa.string(), "message": pa.string()})
+_WRITTEN = pa.schema(
+    {
+        "lead_id": pa.string(),
+        "sfa_id": pa.string(),
+        "verdict": pa.string(),
+        "message": pa.string(),
+        "kept": _TEXTS,
+    }
+)
+_DEALS = pa.schema(
+    {
+        "deal_id": pa.string(),
+        "sfa_id": pa.string(),
+        "status": pa.string(),
+        "amount": pa.string(),
+        "changed_at": pa.timestamp("us", tz="UTC"),
+    }
+)
+_FIELDS = pa.schema({"field": pa.string(), "rule": pa.string(), "type": pa.string(), "allowed": pa.list_(pa.string())})
 NOTHING = duckdb.Value({}, "map(varchar, varchar)")  # type: ignore[arg-type]
 Row = dict[str, Any]
 
@@ -151,12 +170,11 @@ def plan_round(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
     """Decide for leads that differ what is to be written and what is to be taken over.
 
     Returns:
-        ``leads`` compared (none: the run is done), ``corrections`` and ``conflicts``.
+        ``leads`` compared (none: the run is done), ``corrections``, ``conflicts``, and of these ``waiting``, where each
+        side keeps its own.
     """
     make_owners(connection, rules, timezone, as_of)
-    fields = [{"field": "email", "rule": "newer"}, *({"field": name, "rule": "ours"} for name in KEPT)]
-    fields += [{"field": synced.field, "rule": synced.wins} for synced in rules.sfa.fields]
-    _register(connection, "given_fields", fields, pa.schema({"field": pa.string(), "rule": pa.string()}))
+    _register(connection, "given_fields", _fields(rules), _FIELDS)
     connection.execute("create or replace temp table sfa_rule_fields as select * from given_fields")
     connection.unregister("given_fields")
     connection.execute(
@@ -171,14 +189,24 @@ def plan_round(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
     )
     ((leads,),) = connection.execute("select count(*) from sfa_candidates").fetchall()
     if not leads:
-        return {"leads": 0, "corrections": 0, "conflicts": 0}
+        return {"leads": 0, "corrections": 0, "conflicts": 0, "waiting": 0}
     connection.execute(f"create or replace temp table sfa_fields as {query('sfa_fields')}")
-    ((conflicts,),) = connection.execute(
+    # What was found by a run that died is found again with the same id: this hangs on when both sides last agreed, and
+    # not on the record's stamp, which our own writes may have moved.
+    conflicts = connection.execute(
         """
         insert into sfa_conflicts by name
         select
-            'C' || substr(md5(concat_ws(chr(31), sfa_id, field, ours, theirs, coalesce(agreed, chr(30)))), 1, 24)
-                as conflict_id,
+            'C' || substr(
+                md5(
+                    concat_ws(
+                        chr(31), sfa_id, field, ours, theirs, coalesce(agreed, chr(30)), epoch_us(ours_at),
+                        epoch_us(written_at)
+                    )
+                ),
+                1,
+                24
+            ) as conflict_id,
             sfa_id,
             lead_id,
             field,
@@ -188,11 +216,12 @@ def plan_round(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
             ours_at as ours_changed_at,
             theirs_at as theirs_changed_at,
             rule,
-            case act when 'push' then 'ma' else 'sfa' end as winner,
+            case act when 'push' then 'ma' when 'take' then 'sfa' else 'none' end as winner,
             $as_of as found_at,
         from sfa_fields
         where is_conflict
         on conflict do nothing
+        returning winner
         """,
         {"as_of": as_of},
     ).fetchall()
@@ -222,9 +251,11 @@ def plan_round(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
                         filter (act = 'push' and (ours is not null or theirs is not null))
                 ) as given,
                 map_from_entries(
-                    list({'key': field, 'value': case act when 'take' then theirs else ours end} order by field)
-                        filter (case act when 'take' then theirs else ours end is not null)
+                    list({'key': field, 'value': stands} order by field) filter (stands is not null)
                 ) as agreed,
+                map_from_entries(
+                    list({'key': field, 'value': theirs} order by field) filter (act = 'wait')
+                ) as waiting,
                 bool_or(act = 'take') as has_correction,
             from sfa_fields
             group by lead_id
@@ -236,6 +267,7 @@ def plan_round(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
             candidates.email,
             coalesce(per_lead.given, map {}) as given,
             coalesce(per_lead.agreed, map {}) as agreed,
+            per_lead.waiting,
             candidates.owner,
             candidates.modified_at as seen_at,
             per_lead.has_correction,
@@ -248,8 +280,28 @@ def plan_round(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
     return {
         "leads": leads,
         "corrections": int(corrections),
-        "conflicts": int(conflicts),
+        "conflicts": len(conflicts),
+        "waiting": sum(winner == "none" for (winner,) in conflicts),
     }
+
+
+def _fields(rules: RuleSet) -> list[Row]:
+    """What is compared: by which rule, and what a value here has to be."""
+    known = {field.id: field for field in rules.fields}
+    synced = [
+        ("email", "newer"),
+        *((name, "ours") for name in KEPT),
+        *((one.field, one.wins) for one in rules.sfa.fields),
+    ]
+    return [
+        {
+            "field": name,
+            "rule": rule,
+            "type": "email" if name == "email" else "text" if rule == "ours" or name not in known else known[name].type,
+            "allowed": list(known[name].values) if name in known else [],
+        }
+        for name, rule in synced
+    ]
 
 
 def corrections(connection: duckdb.DuckDBPyConnection, after: int, most: int) -> list[tuple[int, Row]]:
@@ -270,17 +322,22 @@ def merged_records(connection: duckdb.DuckDBPyConnection) -> list[Row]:
             gone.sfa_id,
             gone.state_reason as kept_sfa_id,
             gone.modified_at,
-            gone.email as email,
-            kept.email as kept_email,
+            -- the lead's own address: that of the record may be another's
+            coalesce(gone_leads.email, gone.email) as email,
+            coalesce(kept_leads.email, kept.email) as kept_email,
         from sfa_leads as gone
         inner join sfa_leads as kept on gone.state_reason = kept.sfa_id
+        left join warehouse.lead_aliases as gone_aliases on gone.lead_id = gone_aliases.alias_lead_id
+        left join warehouse.leads as gone_leads on gone_aliases.lead_id = gone_leads.lead_id
+        left join warehouse.lead_aliases as kept_aliases on kept.lead_id = kept_aliases.alias_lead_id
+        left join warehouse.leads as kept_leads on kept_aliases.lead_id = kept_leads.lead_id
         where
             gone.state = 'merged'
             and gone.is_new_there
             and gone.lead_id is not null
             and kept.lead_id is not null
-            and gone.email is not null
-            and kept.email is not null
+            and coalesce(gone_leads.email, gone.email) is not null
+            and coalesce(kept_leads.email, kept.email) is not null
         """
     )
     names = [column[0] for column in cursor.description or ()]
@@ -295,7 +352,8 @@ def note_merged(connection: duckdb.DuckDBPyConnection) -> None:
 def settle_unwritten(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> int:
     """Settle what needs no write: both sides are the same, or theirs was taken over. Returns how many."""
     connection.execute(
-        "create or replace temp table settled as select lead_id, sfa_id, 'written' as verdict, null as message"
+        "create or replace temp table settled as"
+        " select lead_id, sfa_id, 'written' as verdict, null as message, map {}::map(varchar, varchar) as kept"
         " from sfa_outbox where not is_settled and cardinality(given) = 0 and owner is null and merged_into is null"
         " and sfa_id is not null"
     )
@@ -305,14 +363,17 @@ def settle_unwritten(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> 
 def page_to_write(connection: duckdb.DuckDBPyConnection, after: str, size: int) -> list[Row]:
     """What is to be written of the leads after one, at most so many."""
     cursor = connection.execute(
-        "select * from sfa_outbox where not is_settled and lead_id > ? order by lead_id limit ?", [after, size]
+        # only what a write says: a map takes long to come out
+        "select lead_id, sfa_id, email, given, owner, seen_at, merged_into"
+        " from sfa_outbox where not is_settled and lead_id > ? order by lead_id limit ?",
+        [after, size],
     )
     names = [column[0] for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def settle(connection: duckdb.DuckDBPyConnection, written: Sequence[Row], as_of: datetime) -> int:
-    """Note what became of writes: rows of ``lead_id``, ``sfa_id``, ``verdict`` and ``message``. Returns how many."""
+    """Note what became of writes: rows with the columns of ``_WRITTEN``. Returns how many."""
     _register(connection, "told_written", written, _WRITTEN)
     connection.execute("create or replace temp table settled as select * from told_written")
     connection.unregister("told_written")
@@ -332,12 +393,23 @@ def _settle(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> int:
             outbox.*,
             settled.verdict,
             settled.message,
+            settled.kept,
+            -- what was given as the SFA took it
+            map_from_entries(
+                list_filter(
+                    map_entries(map_concat(outbox.given, settled.kept)),
+                    lambda entry: entry.value is not null or not map_contains(settled.kept, entry.key)
+                )
+            ) as taken,
             coalesce(settled.sfa_id, outbox.sfa_id, 'refused:' || outbox.lead_id) as record_id,
         from settled
         inner join sfa_outbox as outbox on settled.lead_id = outbox.lead_id
         where settled.verdict != 'changed'
         """
     )
+    ((count,),) = connection.execute("select count(*) from settling").fetchall()
+    if not count:
+        return 0
     # replaced as a whole: an upsert of so many columns takes ten times as long
     connection.execute(f"create or replace temp table settled_leads as {query('settled_sfa_leads')}", {"as_of": as_of})
     connection.execute("delete from sfa_leads using settled_leads where sfa_leads.sfa_id = settled_leads.sfa_id")
@@ -347,7 +419,6 @@ def _settle(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> int:
         " where sfa_leads.sfa_id = 'refused:' || settling.lead_id and settling.record_id != sfa_leads.sfa_id"
     )
     connection.execute("update sfa_outbox set is_settled = true where lead_id in (select lead_id from settling)")
-    ((count,),) = connection.execute("select count(*) from settling").fetchall()
     return int(count)
 
 
@@ -375,21 +446,51 @@ def records_of(connection: duckdb.DuckDBPyConnection, lead_ids: Sequence[str]) -
 
 def addresses_of(connection: duckdb.DuckDBPyConnection, sfa_ids: Sequence[str]) -> dict[str, str]:
     """The address of each of these records whose lead is ours, whether the record says so or only its address does."""
-    found = connection.execute(
+    connection.execute("create or replace temp table asked_records as select distinct unnest(?) as sfa_id", [sfa_ids])
+    return dict(connection.execute(query("sfa_addresses")).fetchall())
+
+
+def keep_deals(connection: duckdb.DuckDBPyConnection, told: Sequence[Row]) -> None:
+    """Keep deals whose person is no lead here: rows with the columns of ``_DEALS``; of one told twice the last."""
+    _register(connection, "told_deals", list({row["deal_id"]: row for row in told}.values()), _DEALS)
+    connection.execute("insert or replace into sfa_waiting_deals by name select * from told_deals")
+    connection.unregister("told_deals")
+
+
+def deals_to_take_up(connection: duckdb.DuckDBPyConnection, most: int) -> list[Row]:
+    """Deals whose person has become a lead since they were read, with the lead's address; at most so many.
+
+    Those that were told again since, and are facts already, are kept no longer.
+    """
+    connection.execute(
         """
-        select sfa_id, email
-        from sfa_leads
+        delete from sfa_waiting_deals as waiting
+        using warehouse.deal_records as known
         where
-            sfa_id in (select unnest(?))
-            and email is not null
-            and (
-                lead_id is not null
-                or email in (select value from warehouse.lead_identities where kind = 'email')
-            )
-        """,
-        [list(sfa_ids)],
+            waiting.deal_id = known.deal_id
+            and known.source = 'sfa'
+            and waiting.changed_at <= known.occurred_at
+        """
     )
-    return dict(found.fetchall())
+    connection.execute("create or replace temp table asked_records as select distinct sfa_id from sfa_waiting_deals")
+    return _rows(
+        connection,
+        f"select deals.*, addresses.email from sfa_waiting_deals as deals"
+        f" inner join ({query('sfa_addresses')}) as addresses on deals.sfa_id = addresses.sfa_id"
+        " order by deals.deal_id limit ?",
+        [most],
+    )
+
+
+def forget_deals(connection: duckdb.DuckDBPyConnection, deal_ids: Sequence[str]) -> None:
+    """Keep these deals no longer: they are facts."""
+    connection.execute("delete from sfa_waiting_deals where deal_id in (select unnest(?))", [list(deal_ids)])
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, statement: str, values: Sequence[object] = ()) -> list[Row]:
+    cursor = connection.execute(statement, list(values))
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def _register(connection: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Row], schema: pa.Schema) -> None:

@@ -327,6 +327,29 @@ def test_a_person_and_a_deal_of_before_are_taken_up(world: World, side: Side) ->
     assert world.warehouse("select count(*) from leads") == [(1,)]
 
 
+def test_the_deal_of_somebody_who_becomes_a_lead_later_is_taken_up_then(world: World, side: Side) -> None:
+    told(world, START, name="山田")
+    side.clock(at(0.5))
+    side.add(name="鈴木", email="later@example.com")
+    side.add(name="他人", email="stranger@example.com")
+    deal = side.make_deal("later@example.com", 100)
+    assert sync(world, side, at(1))["deals"] == 0
+    side.win(deal, 250)
+    side.clock(at(1.5))
+    other = side.make_deal("stranger@example.com", 100)  # so that the first is not read again
+    sync(world, side, at(2))
+    kept = world.ledger("select deal_id, status, amount::double from sfa_waiting_deals order by changed_at")
+    assert kept == [(deal, "won", 250), (other, "open", 100)]
+    told(world, at(2.5), "later@example.com", name="鈴木")
+    assert sync(world, side, at(3))["deals"] == 1
+    for day in (4, 5):
+        assert sync(world, side, at(day))["deals"] == 0
+    assert world.warehouse("select email, deals.status, amount from leads inner join deals using (lead_id)") == [
+        ("later@example.com", "won", 250)
+    ]
+    assert world.ledger("select deal_id from sfa_waiting_deals") == [(other,)]
+
+
 def test_who_takes_the_first_handoff_has_the_lead_from_then(world: World, side: Side) -> None:
     told(world, START, name="山田")
     for day in (1, 2):
@@ -347,6 +370,42 @@ def test_a_contact_found_by_another_of_its_addresses_is_the_leads(world: World, 
     [person] = side.people().values()
     assert (person["id"], person["name"], person["score"]) == (theirs, "山田", "0")
     assert world.warehouse("select count(*) from leads") == [(1,)]
+
+
+def test_what_cannot_be_written_to_a_contact_is_not_tried_again_and_again(world: World, side: Side) -> None:
+    if isinstance(side, HubSpotSide):
+        pytest.skip("its contacts hold all of it")
+    told(world, START, name="山田", company="株式会社山田")
+    side.clock(at(0.5))
+    account = side.org.add("Account")
+    side.org.add("Contact", LastName="山田", Email="a@example.com", AccountId=account)
+    sync(world, side, at(1))
+    for day in (2, 3):
+        counts = sync(world, side, at(day))
+        assert (side.writes(), counts["leads"], counts["conflicts"]) == (0, 0, 0)
+    side.clock(at(3.5))
+    side.org.change(account, Name="山田製作所")
+    side.edit("a@example.com", title="部長")
+    for day in (4, 5):
+        sync(world, side, at(day))
+        assert side.writes() == 0
+    assert here(world) == {"name": "山田", "company": "株式会社山田", "title": "部長"}  # ours stands here: wins is ma
+    assert world.ledger("select count(*) from sfa_conflicts") == [(0,)]
+
+
+def test_a_converted_leads_company_is_the_accounts(world: World, side: Side) -> None:
+    if isinstance(side, HubSpotSide):
+        pytest.skip("it converts nobody")
+    told(world, START, name="山田", company="株式会社山田")
+    sync(world, side, at(1))
+    side.clock(at(1.5))
+    side.make_deal("a@example.com", 100)
+    told(world, at(1.6), company="改名")
+    for day in (2, 3, 4):
+        sync(world, side, at(day))
+    assert side.writes() == 0
+    [account] = side.org.alive("Account")
+    assert (account["Name"], here(world)["company"]) == ("株式会社山田", "改名")
 
 
 def test_what_a_rep_said_by_a_link_does_not_come_back_as_news(world: World, side: Side) -> None:

@@ -58,6 +58,11 @@ def here(world: World, column: str, email: str = "a@example.com") -> object:
     return world.warehouse(f"select {column} from leads where email = '{email}'")[0][0]
 
 
+def kept_here(world: World, field: str) -> object:
+    """A field as it is told, whatever its type."""
+    return world.warehouse(f"select attributes['{field}'] from lead_attributes")[0][0]
+
+
 def there(world: World, column: str, email: str = "a@example.com") -> object:
     return sfa(world, f"select {column} from leads where email = ?", email)[0][0]
 
@@ -196,6 +201,29 @@ def test_a_change_of_sales_between_reading_and_writing_is_not_overwritten(
     assert (here(world, "name"), there(world, "name")) == ("新しい名", "新しい名")
 
 
+def test_a_text_cut_to_its_columns_width_does_not_come_back(world: World) -> None:
+    long = "部" * 230
+    told(world, START, name="山田", title=long)
+    sync(world, at(1))
+    assert there(world, "title") == long[:200]
+    sales_edits(world, at(1.5), name="山田次郎")
+    for day in (2, 3):
+        assert sync(world, at(day))["leads_written"] == 0
+    assert (here(world, "title"), here(world, "name"), there(world, "title")) == (long, "山田次郎", long[:200])
+    # a change of one side is one, and no conflict
+    sales_edits(world, at(3.5), title="部長")
+    assert sync(world, at(4))["conflicts"] == 0
+    sync(world, at(5))
+    assert (here(world, "title"), there(world, "title")) == ("部長", "部長")
+    told(world, at(5.5), title=long)
+    assert sync(world, at(6))["leads_written"] == 1
+    assert sync(world, at(7))["leads_written"] == 0
+    assert (here(world, "title"), there(world, "title")) == (long, long[:200])
+    told(world, at(7.5), title="課長")
+    sync(world, at(8))
+    assert there(world, "title") == "課長"
+
+
 def test_what_sales_deleted_is_not_made_again(world: World) -> None:
     told(world, START, name="元")
     told(world, START, "b@example.com", name="元")
@@ -263,6 +291,112 @@ def test_an_address_corrected_by_sales_is_another_of_the_same_person(world: Worl
     assert world.warehouse("select email, name from leads") == [("right@example.com", "山田")]
     counts = sync(world, at(4))
     assert (counts["corrections"], counts["conflicts"]) == (0, 0)
+
+
+def test_an_address_corrected_to_another_leads_makes_the_two_no_one(world: World) -> None:
+    for email in ("a@example.com", "b@example.com"):
+        told(world, START, email, name="山田")
+    sync(world, at(1))
+    ((row,),) = sfa(world, "select lead_id from leads where email = 'a@example.com'")
+    sales_edits(world, at(1.5), email="B@example.com")
+    counts = sync(world, at(2))
+    assert (counts["corrections"], counts["conflicts"], counts["waiting"]) == (0, 1, 1)
+    assert world.ledger("select field, ours, theirs, winner from sfa_conflicts") == [
+        ("email", "a@example.com", "b@example.com", "none")
+    ]
+    told(world, at(2.5), name="山田太郎")
+    for day in (3, 4):
+        assert sync(world, at(day))["conflicts"] == 0
+    assert world.warehouse("select email from leads order by 1") == [("a@example.com",), ("b@example.com",)]
+    assert sfa(world, "select email, name from leads where lead_id = ?", row) == [("B@example.com", "山田太郎")]
+    # who says that the two are one says so by merging their rows
+    ((kept,),) = sfa(world, "select lead_id from leads where lead_id != ?", row)
+    sfa(world, "update leads set merged_into = ?, updated_at = ? where lead_id = ?", kept, at(4.5).isoformat(), row)
+    sync(world, at(5))
+    world.recompute(RULES, at(6))
+    assert world.warehouse("select count(*) from leads") == [(1,)]
+
+
+TYPED = rules_of(
+    ("employees", "sfa"), ("industry", "newer"), ("topics", "newer"), ("title", "sfa"),
+    fields=tuple(
+        field.model_copy(update={"type": "choice", "values": ("製造業", "IT")}) if field.id == "industry"
+        else field.model_copy(update={"values": ("a", "b")}) if field.id == "topics" else field
+        for field in rule_set().fields
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("field", "ours", "unfit", "fit", "comes_as"),
+    [
+        ("employees", "50", "約100名", "１００", "100"),
+        ("industry", "製造業", "宇宙", "IT", "IT"),
+        ("topics", "a", "a;x", "a、b", "a;b"),
+    ],
+)
+def test_a_correction_that_does_not_fit_its_field_waits_and_is_told_once(
+    world: World, field: str, ours: str, unfit: str, fit: str, comes_as: str
+) -> None:
+    told(world, START, **{field: ours}, title="課長")
+    sync(world, at(1), TYPED)
+    sales_edits(world, at(1.5), **{field: unfit}, title="部長")
+    counts = sync(world, at(2), TYPED)
+    assert (counts["corrections"], counts["conflicts"], counts["waiting"]) == (1, 1, 1)
+    assert world.ledger("select field, ours, theirs, winner from sfa_conflicts") == [(field, ours, unfit, "none")]
+    world.facts(lambda connection: add_event(connection, "page_view", at(2.5), email="a@example.com", url="/price"))
+    sync(world, at(3), TYPED)
+    sales_edits(world, at(3.5), title="次長")
+    counts = sync(world, at(4), TYPED)
+    assert (counts["conflicts"], kept_here(world, field), there(world, field)) == (0, ours, unfit)
+    assert (here(world, "title"), there(world, "score")) == ("部長", 15)
+    sales_edits(world, at(4.5), **{field: fit})
+    assert sync(world, at(5), TYPED)["corrections"] == 1
+    for day in (6, 7):
+        sync(world, at(day), TYPED)
+    assert (kept_here(world, field), there(world, field)) == (comes_as, comes_as)
+
+
+def test_a_later_change_here_ends_the_wait_where_the_rule_says_so(world: World) -> None:
+    told(world, START, industry="製造業")
+    sync(world, at(1), TYPED)
+    sales_edits(world, at(1.5), industry="宇宙")
+    sync(world, at(2), TYPED)
+    told(world, at(2.5), industry="IT")
+    assert sync(world, at(3), TYPED)["conflicts"] == 1
+    assert there(world, "industry") == "IT"
+    assert world.ledger("select ours, theirs, winner from sfa_conflicts order by found_at") == [
+        ("製造業", "宇宙", "none"), ("IT", "宇宙", "ma"),
+    ]  # fmt: skip
+
+
+def test_the_same_conflict_at_another_time_is_another_and_a_run_that_died_finds_it_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks.clients.sfa.sql import SqlSfa
+
+    told(world, START, company="元")
+    sync(world, at(1))
+    write = SqlSfa.write_leads
+
+    def dies(self, leads):
+        monkeypatch.setattr(SqlSfa, "write_leads", write)
+        write(self, leads)
+        raise RuntimeError
+
+    for day in (2, 6):
+        told(world, at(day - 0.6), company="こちら")
+        sales_edits(world, at(day - 0.5), company="あちら")
+        monkeypatch.setattr(SqlSfa, "write_leads", dies)
+        world.recompute(RULES, at(day))
+        with pytest.raises(RuntimeError):
+            sync_sfa(world.settings, RULES, at(day))
+        sync(world, at(day))
+        told(world, at(day + 0.5), company="元")
+        sync(world, at(day + 1))
+    assert world.ledger("select ours, theirs, agreed, ours_changed_at, winner from sfa_conflicts order by 4") == [
+        ("こちら", "あちら", "元", at(day - 0.6), "ma") for day in (2, 6)
+    ]
 
 
 def test_deals_come_back_and_open_deals_are_known(world: World) -> None:

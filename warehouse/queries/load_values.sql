@@ -17,15 +17,6 @@ described as (
         entries.entry.value as given,
         load_columns.type,
         load_columns.allowed,
-        case
-            when load_columns.type != 'choices' or list_contains(load_columns.allowed, entries.entry.value)
-                then [entries.entry.value]
-            else
-                list_filter(
-                    list_transform(regexp_split_to_array(entries.entry.value, '[;,、|\n]'), lambda part: trim(part)),
-                    lambda part: part != ''
-                )
-        end as parts,
     from entries
     inner join load_columns on entries.entry.key = load_columns.target
 ),
@@ -36,36 +27,8 @@ judged as (
         target,
         given,
         type,
-        case type
-            when 'number'
-                then
-                    case
-                        when isfinite(try_cast(number_text(given) as double)) then number_text(given)
-                    end
-            when 'date'
-                then
-                    cast(
-                        try_cast(
-                            timezone(
-                                $timezone, load_stamp(load_stamp_text(given, $date_format, $epoch_unit), $timezone)
-                            )
-                            as date
-                        ) as varchar
-                    )
-            when 'boolean' then cast(load_boolean(given) as varchar)
-            when 'corporate_number' then corporate_number(given)
-            else
-                nullif(
-                    array_to_string(
-                        list_filter(parts, lambda part: len(allowed) = 0 or list_contains(allowed, part)), ';'
-                    ),
-                    ''
-                )
-        end as value,
-        case
-            when type in ('choice', 'choices') and len(allowed) > 0
-                then array_to_string(list_filter(parts, lambda part: not list_contains(allowed, part)), ';')
-        end as unknown_choices,
+        load_fitting(given, type, allowed, $date_format, $epoch_unit, $timezone) as value,
+        array_to_string(load_unknown_parts(load_parts(given, type, allowed), type, allowed), ';') as unknown_choices,
         allowed,
     from described
 )

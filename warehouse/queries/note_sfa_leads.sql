@@ -10,6 +10,7 @@ select
     told.owner,
     told.modified_at,
     told.theirs,
+    told.read_only,
     $nothing as agreed,
     case when told.is_ours then 'merged' else told.state end as state,
     case when told.is_ours then told.said_before else told.merged_into end as state_reason,
@@ -32,5 +33,6 @@ on conflict (sfa_id) do update set
     or sfa_leads.state is distinct from excluded.state,
     modified_at = excluded.modified_at,
     theirs = excluded.theirs,
+    read_only = excluded.read_only,
     state = excluded.state,
     state_reason = excluded.state_reason

@@ -67,6 +67,10 @@ select
     least(records.modified_at, $as_of) as theirs_at,
     coalesce(records.theirs, $nothing) as theirs,
     coalesce(records.agreed, $nothing) as agreed,
+    coalesce(records.meant, $nothing) as meant,
+    coalesce(records.waiting, $nothing) as waiting,
+    records.written_at,
+    coalesce(records.read_only, []) as read_only,
     case when records.owner is null then owners.sfa_user end as owner,
 from ours
 left join records on ours.lead_id = records.current_lead_id

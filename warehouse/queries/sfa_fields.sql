@@ -3,7 +3,8 @@
 -- from: sfa_candidates, sfa_rule_fields, leads, lead_attributes, lead_attribute_history, lead_identities,
 --       lead_score_points, rule_scoring, sfa_leads
 -- A change is measured from what both sides last agreed on. An empty value never wins over one that is there. What only
--- the engine writes is written when it changes here, whatever the SFA makes of it.
+-- the engine writes is written when it changes here, whatever the SFA makes of it. What sales wrote and cannot stand
+-- here, since it does not fit its field or is another lead's address, waits: each side keeps its own.
 with reasons as (
     select
         lead_id,
@@ -48,23 +49,38 @@ sides as (
         candidates.theirs_at,
         fields.field,
         fields.rule,
+        fields.type,
+        fields.allowed,
+        candidates.written_at,
         nullif(trim(coalesce(kept.kept[fields.field], attributes.attributes[fields.field])), '') as ours,
         nullif(trim(candidates.theirs[fields.field]), '') as theirs,
         candidates.agreed[fields.field] as agreed,
+        candidates.meant[fields.field] as meant,
+        candidates.waiting[fields.field] as waiting,
+        list_contains(candidates.read_only, fields.field) as is_read_only,
     from sfa_candidates as candidates
     cross join sfa_rule_fields as fields
     inner join kept on candidates.lead_id = kept.lead_id
     left join warehouse.lead_attributes as attributes on candidates.lead_id = attributes.lead_id
 ),
 
+-- ours as the SFA can hold it
+fitted as (
+    select
+        *,
+        case when ours = meant then agreed else ours end as ours_there,
+    from sides
+),
+
 differing as (
     select
         sides.*,
-        coalesce(sides.ours, '') != coalesce(sides.agreed, '') as is_ours_changed,
+        coalesce(sides.ours_there, '') != coalesce(sides.agreed, '') as is_ours_changed,
         coalesce(sides.theirs, '') != coalesce(sides.agreed, '') as is_theirs_changed,
-    from sides
+    from fitted as sides
     where
-        coalesce(sides.ours, '') != coalesce(case sides.rule when 'ours' then sides.agreed else sides.theirs end, '')
+        coalesce(sides.ours_there, '')
+        != coalesce(case sides.rule when 'ours' then sides.agreed else sides.theirs end, '')
         -- an address that another record bears stays there: not every SFA takes one twice
         and not (
             sides.field = 'email'
@@ -108,11 +124,38 @@ judged as (
             -- of two changes at one instant the person's stands
             when ours_at > theirs_at then 'push'
             else 'take'
-        end as act,
-        -- of a record that was never compared neither side is known to have changed what the other has
-        rule != 'ours' and theirs is not null and ours is not null and is_theirs_changed and is_ours_changed
-            as is_conflict,
+        end as wanted,
     from dated
+),
+
+decided as (
+    select
+        judged.*,
+        case
+            -- what cannot be written, and what cannot stand here, stays as it is on both sides
+            when judged.wanted = 'push' and judged.is_read_only then 'leave'
+            when judged.wanted = 'push' or judged.type = 'text' then judged.wanted
+            when
+                judged.type = 'email'
+                -- two leads are not one for it
+                and load_is_address(lower(judged.theirs))
+                and coalesce(others.lead_id, judged.lead_id) = judged.lead_id
+                then 'take'
+            when
+                judged.type != 'email'
+                and load_fitting(judged.plain, judged.type, judged.allowed, null, null, 'UTC') is not null
+                and len(
+                    load_unknown_parts(
+                        load_parts(judged.plain, judged.type, judged.allowed), judged.type, judged.allowed
+                    )
+                )
+                = 0
+                then 'take'
+            else 'wait'
+        end as act,
+    from (select *, trim(load_normal(theirs)) as plain from judged) as judged
+    left join warehouse.lead_identities as others
+        on judged.type = 'email' and others.kind = 'email' and lower(judged.theirs) = others.value
 )
 
 select
@@ -124,9 +167,28 @@ select
     sides.ours,
     sides.theirs,
     sides.agreed,
-    judged.ours_at,
+    decided.ours_at,
     sides.theirs_at,
-    coalesce(judged.act, 'same') as act,
-    coalesce(judged.is_conflict, false) as is_conflict,
-from sides
-left join judged on sides.lead_id = judged.lead_id and sides.field = judged.field
+    coalesce(decided.act, 'same') as act,
+    -- what both sides agree on once it is done
+    case coalesce(decided.act, 'same')
+        when 'take' then sides.theirs
+        when 'push' then sides.ours
+        when 'same' then sides.ours_there
+        else sides.agreed
+    end as stands,
+    -- of a record that was never compared neither side is known to have changed what the other has
+    case
+        when decided.act = 'wait' then coalesce(sides.theirs != sides.waiting, true)
+        when decided.act in ('push', 'take')
+            then
+                sides.rule != 'ours'
+                and sides.theirs is not null
+                and sides.ours is not null
+                and decided.is_theirs_changed
+                and decided.is_ours_changed
+        else false
+    end as is_conflict,
+    sides.written_at,
+from fitted as sides
+left join decided on sides.lead_id = decided.lead_id and sides.field = decided.field

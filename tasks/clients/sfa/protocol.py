@@ -7,7 +7,7 @@ our ids. A record that is refused is told beside those that were taken; only wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -35,6 +35,8 @@ class SfaLead:
     """The SFA's own id of the user who owns it."""
     values: Mapping[str, str | None] = field(default_factory=dict)
     """By our field ids; what is empty there is None. Only fields that are synced."""
+    read_only: Collection[str] = ()
+    """Our ids of fields that stand elsewhere than at the record, and cannot be written to it."""
     is_deleted: bool = False
     merged_into: str | None = None
     """The ``sfa_id`` of the record that took its place."""
@@ -157,6 +159,9 @@ class Written:
     sfa_id: str | None = None
     message: str | None = None
     """Why it was refused; no address, no secret."""
+    kept: Mapping[str, str | None] = field(default_factory=dict)
+    """By our field ids, what stands there in place of what was given: a text cut to its width, or None for nothing of
+    it."""
 
 
 class Sfa(Protocol):

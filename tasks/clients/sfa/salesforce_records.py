@@ -118,9 +118,15 @@ def lead_of(row: Row, fields: Mapping[str, str], nobody: str | None = None) -> S
         email=values.get("email"),
         owner=None if owner and nobody and owner[:15] == nobody[:15] else owner,
         values=values,
+        read_only=read_only(row.kind, fields),
         is_deleted=row.is_set("IsDeleted") and merged_into is None,
         merged_into=merged_into,
     )
+
+
+def read_only(kind: str, fields: Mapping[str, str]) -> list[str]:
+    """Our ids of the fields that are those of another object, such as a contact's account."""
+    return [field for field, name in fields.items() if "." in _name(kind, name)]
 
 
 def lead_record(lead: LeadWrite, fields: Mapping[str, str], kind: str, row: Row | None) -> dict[str, Any]:

@@ -59,7 +59,9 @@ class Writes:
         for (kind, is_new), batch in batches.items():
             outcomes = write(self._calls, "upsert" if is_new else "update", kind, LEAD_ID, list(batch.values()))
             for (number, record), outcome in zip(batch.items(), outcomes, strict=True):
-                answers[number] = _answer(leads[number].lead_id, outcome, record.get("Id"))
+                lead = leads[number]
+                nothing = dict.fromkeys(set(records.read_only(kind, self._fields)) & lead.values.keys())
+                answers[number] = replace(_answer(lead.lead_id, outcome, record.get("Id")), kept=nothing)
         return [answers[number] for number in range(len(leads))]
 
     def handoffs(self, handoffs: Sequence[HandoffWrite]) -> list[Written]:

@@ -139,6 +139,7 @@ class SqlSfa:
     def write_leads(self, leads: Sequence[LeadWrite]) -> list[Written]:
         """Make or change rows of ``leads``; a row that sales changed meanwhile is left alone."""
         table, stamp_now = self._leads, stamp(datetime.now(UTC))
+        widths = _widths(table)
         with self._transaction() as connection:
             keys = [write.sfa_id or write.lead_id for write in leads]
             found = connection.execute(
@@ -149,7 +150,8 @@ class SqlSfa:
             new: list[dict[str, Any]] = []
             changed: list[dict[str, Any]] = []
             for key, write in zip(keys, leads, strict=True):
-                row = _fitting(table, {"lead_id": key, "synced_at": stamp_now, **self._columns(write)})
+                given = self._columns(write)
+                row = {**_fitting(widths, given), "lead_id": key, "synced_at": stamp_now}
                 if key not in known and write.sfa_id is not None:
                     results.append(Written(write.lead_id, "gone", key))
                 elif key in known and write.sfa_id is not None and not _is_same(known[key], write.seen_at):
@@ -158,7 +160,12 @@ class SqlSfa:
                     if key in known and write.sfa_id is None:
                         row["deleted_at"] = None  # made anew
                     (changed if key in known else new).append(row)
-                    results.append(Written(write.lead_id, "written", key))
+                    cut = {
+                        field: row[name]
+                        for field in write.values
+                        if row[name := self._fields.get(field, field)] != given[name]
+                    }
+                    results.append(Written(write.lead_id, "written", key, kept=cut))
             _insert(connection, table, new)
             _update(connection, table, "lead_id", changed)
         return results
@@ -166,9 +173,10 @@ class SqlSfa:
     def write_handoffs(self, handoffs: Sequence[HandoffWrite]) -> list[Written]:
         """Make or change rows of ``handoffs``; what sales noted since is left alone."""
         table = self._handoffs
+        widths = _widths(table)
         rows = [
             _fitting(
-                table,
+                widths,
                 {
                     "handoff_id": write.handoff_id,
                     "lead_id": write.sfa_id or write.lead_id,
@@ -216,7 +224,7 @@ class SqlSfa:
         if not write.seen:
             return _is_newer(there["updated_at"], stamp_of_ours)
         try:
-            return bool(changed_since(_handoff(there), [_fitting(self._handoffs, one) for one in write.seen]))
+            return bool(changed_since(_handoff(there), [_fitting(_widths(self._handoffs), one) for one in write.seen]))
         except _UnreadableError:
             return True
 
@@ -379,9 +387,13 @@ def _is_newer(there: str | None, ours: str) -> bool:
         return True
 
 
-def _fitting(table: sa.Table, row: Mapping[str, Any]) -> dict[str, Any]:
+def _widths(table: sa.Table) -> dict[str, int | None]:
+    """How long a text each column takes."""
+    return {column.name: getattr(column.type, "length", None) for column in table.c}
+
+
+def _fitting(widths: Mapping[str, int | None], row: Mapping[str, Any]) -> dict[str, Any]:
     """The row with texts cut to their columns' width: a long title must not keep a lead from sales."""
-    widths = {column.name: getattr(column.type, "length", None) for column in table.c}
     return {name: value[: widths[name]] if isinstance(value, str) else value for name, value in row.items()}
 
 
@@ -393,9 +405,13 @@ def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str,
 def _update(connection: sa.Connection, table: sa.Table, key: str, rows: Sequence[dict[str, Any]]) -> None:
     for names, alike in _alike(rows):
         values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names if name != key}
-        connection.execute(
-            table.update().where(table.c[key] == sa.bindparam(f"new_{key}")).values(values),
-            [{f"new_{name}": row[name] for name in names} for row in alike],
+        statement = table.update().where(table.c[key] == sa.bindparam(f"new_{key}")).values(values)
+        # plain texts and numbers, which no driver needs translated: SQLAlchemy would look at each of them again
+        compiled: Any = statement.compile(dialect=connection.dialect)
+        renamed = [{f"new_{name}": row[name] for name in names} for row in alike]
+        order = compiled.positiontup
+        connection.exec_driver_sql(
+            compiled.string, renamed if order is None else [tuple(row[name] for name in order) for row in renamed]
         )
 
 

@@ -481,6 +481,7 @@ def test_a_converted_lead_is_told_as_its_contact(client: Salesforce, org: Org) -
     expected = {"name": "山田 太郎", "company": "株式会社例", "industry": "製造業", "title": "部長", "region": "東京都"}
     assert expected.items() <= dict(told.values).items()
     assert (told.values["score"], told.values["employees"]) == ("5", None)
+    assert set(told.read_only) == {"company", "industry", "employees", "revenue"}
 
 
 @pytest.mark.parametrize("is_mapped", [True, False])
@@ -492,7 +493,7 @@ def test_a_converted_lead_is_written_to_its_contact(
     contact = org.convert(id_, is_mapped)
     values = {"title": "部長", "company": "別の会社", "region": "大阪府", "score": 9}
     write = lead(sfa_id=id_ if is_known else None, values=values)
-    assert client.write_leads([write]) == [Written("lead-1", "written", contact)]
+    assert client.write_leads([write]) == [Written("lead-1", "written", contact, kept={"company": None})]
     record = org.record(contact)
     assert (record["Title"], record["MailingState"], record["Nurture_Score__c"]) == ("部長", "大阪府", 9.0)
     assert record["Nurture_Lead_Id__c"] == "lead-1"
