@@ -471,3 +471,32 @@ def test_a_reason_for_giving_a_lead_back_is_words_there_and_an_id_here(world: Wo
     world.hand_off(rules, at(5))
     assert world.ledger("select reject_reason from handoffs") == [("no_budget",)]
     assert sfa(world, "select reject_reason from handoffs") == [("予算なし",)]
+
+
+def test_at_the_second_limit_the_lead_goes_with_its_handoff_once_and_what_sales_chooses_after_stays(
+    world: World,
+) -> None:
+    rules = rule_set(active_from=START, handoff=RULES.handoff.model_copy(update={"reassigns": True}))
+    told(world, START, name="山田太郎")
+
+    def asks(when: datetime) -> None:
+        world.facts(lambda connection: add_event(connection, "consultation_request", when, email="a@example.com"))
+
+    def owners(when: datetime) -> tuple[object, object]:
+        world.recompute(rules, when)
+        world.hand_off(rules, when)
+        ((mine,),) = world.ledger("select owner from handoffs order by caused_at desc limit 1")
+        return mine, there(world, "owner")
+
+    asks(at(1))
+    first, _ = owners(at(1, hours=1))
+    second, its_lead = owners(at(1, hours=80))
+    assert second == its_lead != first
+    asks(at(6))
+    assert owners(at(6, hours=1)) == (second, second)
+    sales_edits(world, at(6, hours=2), owner=str(first))
+    for day in (7, 8):
+        assert there(world, "owner") == first
+        owners(at(day))
+    asks(at(9))
+    assert owners(at(9, hours=1)) == (first, first)

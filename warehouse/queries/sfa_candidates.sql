@@ -6,6 +6,10 @@ with handed_off as (
         aliases.lead_id,
         arg_max(handoffs.owner, handoffs.handed_off_at) as owner,
         max(handoffs.handed_off_at) as handed_off_at,
+        -- from whom the last of them was taken at the second limit, and when
+        unnest(arg_max(
+            {'taken_from': handoffs.first_owner, 'taken_at': handoffs.reassigned_at}, handoffs.handed_off_at
+        )),
     from handoffs
     inner join warehouse.lead_aliases as aliases on handoffs.lead_id = aliases.alias_lead_id
     group by aliases.lead_id
@@ -16,6 +20,8 @@ ours as (
         leads.lead_id,
         leads.email,
         handed_off.owner,
+        handed_off.taken_from,
+        handed_off.taken_at,
         hash(
             leads.email, attributes.attributes, leads.score, leads.tier, leads.stage, leads.last_action_at,
             handed_off.owner
@@ -71,10 +77,16 @@ select
     coalesce(records.waiting, $nothing) as waiting,
     records.written_at,
     coalesce(records.read_only, []) as read_only,
-    case when records.owner is null then owners.sfa_user end as owner,
+    -- an owner that sales has chosen stays; whoever did not call in time gives up the lead with the handoff, once
+    case
+        when records.owner is null then owners.sfa_user
+        when records.owner = before.sfa_user and coalesce(records.written_at < ours.taken_at, ours.taken_at is not null)
+            then owners.sfa_user
+    end as owner,
 from ours
 left join records on ours.lead_id = records.current_lead_id
 left join handoff_owners as owners on ours.owner = owners.owner
+left join handoff_owners as before on ours.taken_from = before.owner
 where
     (
         records.sfa_id is null
