@@ -71,7 +71,7 @@ class Reading:
                 for one in found
             ]
             self._load("deals", told)
-            self._run.counts["deals"] += len(told)
+            self._run.counts["deals_taken_up"] += len(told)
             with open_ledger(self._run.settings) as ledger:
                 sfa_sync.forget_deals(ledger, [one["deal_id"] for one in found])
 

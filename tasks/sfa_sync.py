@@ -23,7 +23,10 @@ from warehouse.connection import check_instant, open_ledger
 
 _MOST_FAULTS = 20
 _READ = ("follow_ups", "deals")
-_WRITTEN = ("leads", "corrections", "conflicts", "waiting", "leads_written", "handoffs_written", "handoffs_refused")
+_WRITTEN = (
+    "deals_taken_up", "leads", "corrections", "conflicts", "waiting", "leads_written", "handoffs_written",
+    "handoffs_refused",
+)  # fmt: skip
 
 
 def sync_sfa(settings: Settings, rules: RuleSet, as_of: datetime, tell: Tell = lambda _: None) -> dict[str, int]:
@@ -61,9 +64,9 @@ def write_sfa(settings: Settings, rules: RuleSet, as_of: datetime, tell: Tell = 
         tell: Told how far it is.
 
     Returns:
-        Counts: ``leads`` compared, ``corrections`` taken over, ``conflicts`` found, ``waiting`` of them where each side
-        keeps its own; ``leads_written``, ``handoffs_written``, and ``handoffs_refused``: those whose reason was not
-        told before.
+        Counts: ``deals_taken_up``, of people who have become leads since they were read; ``leads`` compared,
+        ``corrections`` taken over, ``conflicts`` found, ``waiting`` of them where each side keeps its own;
+        ``leads_written``, ``handoffs_written``, and ``handoffs_refused``: those whose reason was not told before.
 
     Raises:
         ConfigurationError: ``as_of`` is not now and the SFA is another machine's.

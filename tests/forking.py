@@ -19,22 +19,24 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _IMPORTED = ("cli", "tests.forking", "flows.nurture_cycle", "flows.send_scenarios", "tasks.clients.sources.reading")
 
 
-def start(arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> ForkServerProcess:
-    """Start the command with these variables; what it says is added to ``log``."""
+def start(
+    arguments: Sequence[str], environment: Mapping[str, str], log: Path, errors: Path | None = None
+) -> ForkServerProcess:
+    """Start the command with these variables; what it says is added to ``log``, or its errors to a file of their own."""
     _CONTEXT.set_forkserver_preload(list(_IMPORTED))
-    process = _CONTEXT.Process(target=_run, args=(list(arguments), dict(environment), str(log)), daemon=True)
+    said = (str(log), str(errors or log))
+    process = _CONTEXT.Process(target=_run, args=(list(arguments), dict(environment), said), daemon=True)
     process.start()
     return process
 
 
-def _run(arguments: list[str], environment: dict[str, str], log: str) -> None:
+def _run(arguments: list[str], environment: dict[str, str], files: tuple[str, str]) -> None:
     import cli
 
     kept = without_settings(os.environ) | environment
     os.environ.clear()
     os.environ.update(kept)
     os.chdir(REPOSITORY)
-    said = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(said, stream.fileno())
+    for stream, file in zip((sys.stdout, sys.stderr), files, strict=True):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), stream.fileno())
     cli.app(arguments)
