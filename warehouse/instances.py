@@ -108,12 +108,12 @@ def _take(path: Path, settings: Settings) -> duckdb.DuckDBPyConnection:
             _kept.remove(kept)
     if kept is not None and kept.secret_key == settings.secret_key:
         return kept.instance
-    return make_instance(settings, _spill(path))
+    return make_instance(settings, spill_of(path))
 
 
 def _keep(kept: _Kept) -> None:
     """Keep an instance, unless it has put on disk what did not fit in memory: the next to do so may be a process."""
-    if _spill(kept.path).exists():
+    if spill_of(kept.path).exists():
         kept.instance.close()
         return
     with _changed:
@@ -131,7 +131,7 @@ def _detach_all(instance: duckdb.DuckDBPyConnection) -> None:
         instance.execute(f"detach {name}")
 
 
-def _spill(path: Path) -> Path:
+def spill_of(path: Path) -> Path:
     """The folder for what does not fit in memory, as DuckDB itself would name it."""
     return path.with_name(f"{path.name}.tmp")
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from settings import Settings
 from tests.company import REPOSITORY
-from warehouse.connection import open_ledger, open_warehouse
+from warehouse.connection import connect, open_ledger, open_warehouse
 from warehouse.errors import FileLockedError
 
 HASH = "select address_hash('someone@example.com')"
@@ -123,3 +123,17 @@ def test_what_did_not_fit_in_memory_is_gone_after_the_use(settings: Settings) ->
     assert not spill.exists()
     with open_warehouse(small) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("name", ["published.duckdb", ":memory:"])
+def test_a_connection_of_its_own_spills_into_the_home_and_not_where_it_was_started(
+    name: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = settings.home / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    small = settings.model_copy(update={"memory_limit": "40MB"})
+    with connect(Path(name) if name == ":memory:" else settings.home / name, small) as connection:
+        connection.execute("create temp table big as select md5(i::varchar) as text from range(2_000_000) as rows(i)")
+        assert any(path.is_dir() and any(path.iterdir()) for path in settings.home.glob("*.tmp"))
+    assert list(elsewhere.iterdir()) == []
