@@ -6,7 +6,6 @@ bounds, and detaches it again; nothing keeps a file across a network call.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
