@@ -6,6 +6,7 @@ bounds, and detaches it again; nothing keeps a file across a network call.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -123,10 +124,9 @@ def connect(path: Path, settings: Settings, *, read_only: bool = False) -> duckd
         FileLockedError: Another process held the file for longer than ``lock_timeout_seconds``.
         WarehouseError: The file cannot be read or made.
     """
-    # what does not fit in memory goes beside the file, not into whatever folder the process was started in
-    connection = make_instance(
-        settings, spill_of(path if path != IN_MEMORY else settings.warehouse.with_name("replay"))
-    )
+    # what does not fit in memory goes into the home, not into whatever folder the process was started in
+    beside = path if path != IN_MEMORY else settings.warehouse.with_name(f"memory.{os.getpid()}")
+    connection = make_instance(settings, spill_of(beside))
     _set_up(connection, settings)
     if path != IN_MEMORY:
         _use(connection, path, "main_file", settings, read_only=read_only)
