@@ -18,6 +18,7 @@ from rich.table import Table
 
 from benchmarks.answering import REACH_SECONDS, measure_answering, percentile
 from benchmarks.loading import measure_loading
+from benchmarks.publishing import measure_publishing
 from benchmarks.pulling import measure_pulling
 from benchmarks.receiving import CONNECTIONS, measure_receiving
 from benchmarks.recomputing import Measured, measure_size, slope
@@ -27,7 +28,7 @@ from sandbox.crowd import make_crowd
 
 SIZES = (1_000_000, 10_000_000, 100_000_000)
 EVENTS_A_LEAD = 100
-PARTS = ("recompute", "load", "pull", "send", "receive", "answer", "sync")
+PARTS = ("recompute", "publish", "load", "pull", "send", "receive", "answer", "sync")
 
 
 class Results:
@@ -83,6 +84,8 @@ def main() -> None:
     if "recompute" in parts:
         sizes = [size for size in SIZES if size <= options.events] or [options.events]
         kept["recompute"] = _recompute(results, options.folder, sizes)
+    if "publish" in parts:
+        kept["publish"] = _publish(results, options.folder, options.events)
     if "load" in parts:
         kept["load"] = _load(results, options.folder, min(options.events, 10_000_000))
     if "pull" in parts:
@@ -127,6 +130,18 @@ def _recompute(results: Results, folder: Path, sizes: list[int]) -> dict[str, di
             results.row(f"slope of time on events, {what}", None, None, steepness, None if name == "floor" else 1.05)
     _profile(results, largest)
     return {str(size): {name: asdict(run) for name, run in runs.items()} for size, runs in found.items()}
+
+
+def _publish(results: Results, folder: Path, events: int) -> dict[str, object]:
+    """All KPI tables, and what a day changes of them; with the tables of rows, their Parquet and the disk, too."""
+    leads = max(1000, events // EVENTS_A_LEAD)
+    anew, renewed = measure_publishing(folder / f"events_{events}", leads, events, results.say)
+    for name, one in (("anew", anew), ("a day later", renewed)):
+        results.row(f"KPI tables and what they need, {name}", None, one.kpi_seconds, None, None, one.peak_bytes)
+    results.row("a day against anew", None, None, renewed.kpi_seconds / anew.kpi_seconds, 1 / 20)
+    for name, one in (("anew", anew), ("a day later", renewed)):
+        results.row(f"whole publication, {name}", None, one.seconds, None, None, one.peak_bytes)
+    return {"anew": asdict(anew), "renewed": asdict(renewed)}
 
 
 def _receive(results: Results) -> list[dict[str, object]]:

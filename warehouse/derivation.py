@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import operator
 import re
+import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -30,6 +31,22 @@ FACTS = (
 """The append-only tables that everything is derived from."""
 LAID_BY_LEAD = frozenset({"lead_behaviours", "lead_score_points", "segment_members"})
 """Kept tables with many rows a lead whose models leave them scattered."""
+
+TOLD_CHANGES = {
+    "lead_stage_changes": "lead_id",
+    "lead_tier_changes": "lead_id",
+    "segment_members": "lead_id",
+    "lead_aliases": "lead_id",
+    "deals": "lead_id",
+    "lead_behaviours": "lead_id",
+    "send_outcomes": "send_id",
+}
+"""Kept tables of which ``derived_changes`` tells whose rows differ, and the column that says whose they are."""
+_OF_INTEREST = {
+    "lead_behaviours": "not is_machine and behaviour in (select cta_behaviour from rule_steps union"
+    " select cta_behaviour from rule_variants)"
+}
+"""Which of their rows: of behaviours those that a mail asks for."""
 
 Progress = Callable[[str], None]
 PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
@@ -72,6 +89,7 @@ class Derivation:
         self._database = str(self.value("select current_database()")).replace('"', '""')
         self._temporary: dict[str, str] = {}
         self._present: list[int] | None = None
+        self._number: int = self.value("select coalesce(max(number), 0) + 1 from recomputes")
         of_mail = (rules.delivery.soft_bounces, rules.delivery.unsubscribe_groups)
         people_rules = (
             rules.title_levels, rules.accounts, of_mail, timezone, own_url, _models_version(), duckdb.__version__,
@@ -153,11 +171,46 @@ class Derivation:
         if not self._exists(name):
             self.connection.execute(f"create table {table} as from temp.{name} limit 0")
         elif name not in self._emptied:
+            if name in TOLD_CHANGES and not self.is_full:
+                self._tell_changes(name, key, replaced)
             self.connection.execute(f"delete from {table} where ({key}) in (select ({key}) from {replaced})")
         # made for all leads at once, a lead's rows are laid together: a few leads are then found among them in a fourth
         # of the time
         order = "order by lead_id" if name in self._emptied and name in LAID_BY_LEAD else ""
         self.connection.execute(f"insert into {table} by name select * from temp.{name} {order}")
+
+    def _tell_changes(self, name: str, key: str, replaced: str) -> None:
+        """Note whose rows of a kept table are about to differ: the sums of their hashes do."""
+        of_interest = _OF_INTEREST.get(name, "true")
+        columns = self.connection.execute(f"from temp.{name} limit 0").description or ()
+        row = f"hash({', '.join(column[0] for column in columns)})::hugeint"
+        self.tell_changed(
+            name,
+            f"""
+            select id
+            from (
+                select {TOLD_CHANGES[name]} as id, {row} as digest
+                from {self.main(name)}
+                where {of_interest} and ({key}) in (select ({key}) from {replaced})
+                union all
+                select {TOLD_CHANGES[name]} as id, -{row} as digest
+                from temp.{name}
+                where {of_interest}
+            )
+            where id is not null
+            group by id
+            having sum(digest) != 0
+            """,
+        )
+
+    def tell_changed(self, name: str, ids: str) -> None:
+        """Note that rows of a table differ from those of the recompute before; of whom, a query says."""
+        self.make("told_ids", ids)
+        self.connection.execute(
+            "delete from derived_changes where table_name = $1 and id in (select told_ids.id from told_ids)", [name]
+        )
+        self.connection.execute("insert into derived_changes select $1, id, $2 from told_ids", [name, self._number])
+        self.drop("told_ids")
 
     def load(self, *names: str) -> None:
         """Make temporary tables of what the warehouse keeps of the leads in scope."""
@@ -228,12 +281,18 @@ class Derivation:
         return self._present
 
     def see(self) -> None:
-        """Note what this run has seen."""
+        """Note what this run has seen, and that it was."""
         self.connection.execute("delete from derivation")
         seen = self._present_facts()
         self.connection.execute(
             f"insert into derivation values ({', '.join('?' * (3 + len(FACTS)))})",
             [self.rules.version, self.people_version, self.as_of, *seen],
+        )
+        if self.is_full:
+            self.connection.execute("delete from recomputes")
+            self.connection.execute("delete from derived_changes")
+        self.connection.execute(
+            "insert into recomputes values (?, ?, ?, ?)", [self._number, uuid.uuid4().hex, self.as_of, self.is_full]
         )
 
 

@@ -284,6 +284,9 @@ def _place_in_segments(run: Derivation) -> None:
     run.make("leads", leads_query(run.rules.fields))
     for table in ("segment_members", "lead_next_changes", "leads"):
         run.keep(table, "lead_id", "scope_replaced")
+    if not run.is_full:
+        # not compared: scores and points of most leads in scope differ
+        run.tell_changed("leads", "select lead_id as id from scope_replaced")
 
 
 def _derive_account_answers(run: Derivation) -> None:

@@ -7,39 +7,32 @@ of theirs holds up a run.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
-import yaml
 
-from rules.lead_rules import KEPT_COLUMNS
-from warehouse.ab_results import tell_effects
 from warehouse.connection import attach, connect, open_ledger, open_warehouse
-from warehouse.derivation import MODELS, PARAMETER
+from warehouse.derivation import Progress
 from warehouse.parquet_copy import put_parquet
+from warehouse.publication import Publication
 
 if TYPE_CHECKING:
     from settings import Settings
 
-PUBLISHED_TABLES = (
-    "leads", "lead_score_points", "segment_members", "lead_stage_changes", "lead_tier_changes", "deals",
-    "accounts", "lead_accounts", "lead_mail_kinds",
-    "segments", "stages", "tiers", "steps",
-    "send_decisions", "sends", "handoffs", "handoff_decisions", "handoff_changes", "notices", "sfa_conflicts",
-    "kpi_mail_daily", "kpi_funnel_daily", "kpi_segment_daily", "kpi_handoff_daily",
-    "kpi_ab_tests",
-)  # fmt: skip
-"""In the order in which they are built."""
 
-COMMENTS = Path(__file__).parent / "comments.yaml"
-"""What published tables and columns hold, in words."""
+def publish(settings: Settings, as_of: datetime, on_progress: Progress = lambda _: None) -> Path:
+    """Bring every published table to ``as_of`` and replace the published file.
 
+    What has not changed is taken over from the file before. Where that does not do (there is none, another version or
+    other rules made it, its time is later, facts were erased), all is built anew.
 
-def publish(settings: Settings, as_of: datetime) -> Path:
-    """Build every published table as of ``as_of`` and replace the published file.
+    Args:
+        settings: Where the files stand.
+        as_of: The instant.
+        on_progress: Told what is being made.
 
     Returns:
         The published file.
@@ -49,16 +42,10 @@ def publish(settings: Settings, as_of: datetime) -> Path:
     target = settings.published
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f".{target.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
     try:
-        connection = connect(fresh, settings)
-        try:
-            attach(connection, settings.warehouse, "warehouse", settings)
-            attach(connection, settings.ledger, "ledger", settings)
-            _build(connection, settings, as_of)
-            put_parquet(connection, target)
-        finally:
-            connection.close()
+        if not _publish_into(fresh, settings, as_of, on_progress, is_anew=False):
+            _publish_into(fresh, settings, as_of, on_progress, is_anew=True)
+        on_progress("onto the disk")
         _make_durable(fresh)
         fresh.replace(target)
     finally:
@@ -66,40 +53,44 @@ def publish(settings: Settings, as_of: datetime) -> Path:
     return target
 
 
-def _build(connection: duckdb.DuckDBPyConnection, settings: Settings, as_of: datetime) -> None:
-    values: dict[str, Any] = {"as_of": as_of, "timezone": settings.timezone}
-    for name in PUBLISHED_TABLES:
-        query = (MODELS / "published" / f"{name}.sql").read_text(encoding="utf-8")
-        wanted = {value: values[value] for value in set(PARAMETER.findall(query))}
-        connection.execute(f"create table {name} as {query}", wanted)
-    tell_effects(connection)
-    connection.execute("create table publication (as_of timestamptz, timezone varchar)")
-    connection.execute("insert into publication values (?, ?)", [as_of, settings.timezone])
-    comment_tables(connection)
+def _publish_into(fresh: Path, settings: Settings, as_of: datetime, report: Progress, *, is_anew: bool) -> bool:
+    """Build a file, from the one before unless all is to be made anew. Whether that could be done."""
+    fresh.unlink(missing_ok=True)
+    connection = connect(Path(":memory:"), settings)
+    try:
+        attach(connection, settings.warehouse, "warehouse", settings)
+        attach(connection, settings.ledger, "ledger", settings)
+        has_before = _attach_before(connection, settings.published)
+        publication = Publication(connection, settings, as_of, has_before=has_before, report=report)
+        if not is_anew:
+            if not publication.can_renew():
+                return False
+            report("a copy of the file before")
+            shutil.copyfile(settings.published, fresh)
+        attach(connection, fresh, "fresh", settings, read_only=False)
+        connection.execute("set search_path = 'fresh.main,memory.main'")
+        if is_anew:
+            publication.build()
+        elif not publication.renew():
+            return False
+        report("Parquet")
+        put_parquet(connection, settings.published)
+    finally:
+        report("closing the file")
+        connection.close()
+    return True
 
 
-def comment_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Say on every table and column what it holds, since analysts read that in their client."""
-    texts = yaml.safe_load(COMMENTS.read_text(encoding="utf-8"))
-    columns = connection.execute(
-        "select table_name, column_name from duckdb_columns() where database_name = current_database() and not internal"
-    ).fetchall()
-    for table in sorted({table for table, _ in columns}):
-        _comment(connection, f"table {table}", texts["tables"].get(table))
-    for table, column in columns:
-        _comment(connection, f'column {table}."{column}"', _meaning(texts["columns"], table, column))
-
-
-def _meaning(texts: Mapping[str, str], table: str, column: str) -> str | None:
-    if table == "leads" and column not in KEPT_COLUMNS | {"email"}:
-        return "A field of the rule set's fields.yaml."
-    return texts.get(f"{table}.{column}") or texts.get(column)
-
-
-def _comment(connection: duckdb.DuckDBPyConnection, on: str, text: str | None) -> None:
-    if text:
-        escaped = text.replace("'", "''")  # COMMENT ON takes no bound value; the texts are ours
-        connection.execute(f"comment on {on} is '{escaped}'")
+def _attach_before(connection: duckdb.DuckDBPyConnection, published: Path) -> bool:
+    """Attach the file in use as ``before``. Whether it can be read: nobody is waited for."""
+    if not published.exists():
+        return False
+    name = str(published).replace("'", "''")  # ATTACH takes no bound value; the path is a setting
+    try:
+        connection.execute(f"attach '{name}' as before (read_only)")
+    except duckdb.Error:
+        return False
+    return True
 
 
 def _make_durable(path: Path) -> None:

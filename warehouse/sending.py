@@ -196,7 +196,7 @@ def _decide(connection: duckdb.DuckDBPyConnection, values: Mapping[str, object])
         insert into sends
         select
             send_id, lead_id, scenario, step, variant, occurrence, segment, category, 'planned', null, email, due_at,
-            $as_of, null, null, null, $as_of, $version, expires_at, kind
+            $as_of, null, null, null, $as_of, $version, expires_at, kind, null
         from decided
         where decision = 'sent'
         order by send_id

@@ -14,7 +14,9 @@ import yaml
 from tests.facts import START, add_consent, add_event, add_lead, at
 from tests.rule_sets import CASE_STUDY, DOWNLOAD, rule_set, step
 from tests.world import World, stand_in
-from warehouse.publish import COMMENTS, PUBLISHED_TABLES, publish
+from warehouse.comments import COMMENTS
+from warehouse.publication import PUBLISHED_TABLES
+from warehouse.publish import publish
 
 THANKS = step("thanks", DOWNLOAD, segment="everyone", cta=CASE_STUDY, cta_label="事例集DL")
 PLAIN = step("plain", CASE_STUDY, segment="everyone", delay=timedelta(days=1))

@@ -5,7 +5,8 @@ set
     state = told.state,
     state_reason = null,
     sent_at = coalesce(sent_at, told.processed_at),
-    state_changed_at = told.changed_at
+    state_changed_at = told.changed_at,
+    noted_at = $as_of
 from (
     with fresh as (
         select

@@ -1,117 +1,11 @@
 -- One row per local date and purchase stage: who came, who moved on, who is there, and what came of it.
 -- key: date, stage
--- from: lead_stage_changes, lead_tier_changes, stages, handoffs, handoff_changes, deals
+-- from: funnel_changes, stages
 -- leads_in + entered - moved_on = leads, and a day's leads_in are the day before's leads. Handoffs, meetings and deals
 -- stand in the stage the lead is in at that instant.
-with stage_stays as (
-    select
-        lead_id,
-        to_stage as stage,
-        changed_at as entered_at,
-        coalesce(lead(changed_at) over (partition by lead_id order by changed_at), timestamptz 'infinity') as left_at,
-    from lead_stage_changes
-),
-
-hot_stays as (
-    select
-        lead_id,
-        to_tier as tier,
-        changed_at as entered_at,
-        coalesce(lead(changed_at) over (partition by lead_id order by changed_at), timestamptz 'infinity') as left_at,
-    from lead_tier_changes
-),
-
-hot_in_stage as (
-    select
-        stage_stays.stage,
-        greatest(stage_stays.entered_at, hot_stays.entered_at) as entered_at,
-        least(stage_stays.left_at, hot_stays.left_at) as left_at,
-    from stage_stays
-    inner join hot_stays
-        on
-            stage_stays.lead_id = hot_stays.lead_id
-            and stage_stays.entered_at < hot_stays.left_at
-            and stage_stays.left_at > hot_stays.entered_at
-    where hot_stays.tier = 'hot'
-),
-
-met as (
-    -- what was won has been a meeting, though nobody said so in between; what was lost may never have come to one
-    select
-        handoff_id,
-        min(changed_at) as changed_at,
-    from handoff_changes
-    where status in ('meeting', 'won')
-    group by handoff_id
-),
-
-happenings as (
-    select stage, entered_at as happened_at, 'entered' as what, 1 as number from stage_stays
-    union all
-    select stage, left_at as happened_at, 'moved_on' as what, 1 as number from stage_stays
-    union all
-    select stage, entered_at as happened_at, 'hot' as what, 1 as number from hot_in_stage
-    union all
-    select stage, left_at as happened_at, 'hot' as what, -1 as number from hot_in_stage
-    union all
-    select stage_stays.stage, done.happened_at, done.what, done.number
-    from (
-        select
-            current_lead_id as lead_id,
-            caused_at as at_stage,
-            handed_off_at as happened_at,
-            'handoffs' as what,
-            1 as number,
-        from handoffs
-        union all
-        -- whose history was not kept yet has the day of the first contact, or that of the handoff
-        select
-            current_lead_id as lead_id,
-            caused_at as at_stage,
-            coalesce(met.changed_at, first_contact_at, handed_off_at) as happened_at,
-            'meetings' as what,
-            1 as number,
-        from handoffs
-        left join met on handoffs.handoff_id = met.handoff_id
-        where
-            met.handoff_id is not null
-            or handoffs.outcome in ('meeting', 'won')
-            or handoffs.status in ('meeting', 'won')
-        union all
-        select lead_id, won_at as at_stage, won_at as happened_at, 'deals_won' as what, 1 as number
-        from deals
-        where status = 'won'
-        union all
-        select lead_id, won_at as at_stage, won_at as happened_at, 'amount' as what, amount as number
-        from deals
-        where status = 'won'
-    ) as done
-    inner join stage_stays
-        on
-            done.lead_id = stage_stays.lead_id
-            and done.at_stage >= stage_stays.entered_at
-            and done.at_stage < stage_stays.left_at
-),
-
-days as (
-    select
-        stage,
-        (happened_at at time zone $timezone)::date as date,
-        coalesce(sum(number) filter (what = 'entered'), 0) as entered,
-        coalesce(sum(number) filter (what = 'moved_on'), 0) as moved_on,
-        coalesce(sum(number) filter (what = 'hot'), 0) as hot_change,
-        coalesce(sum(number) filter (what = 'handoffs'), 0) as handoffs,
-        coalesce(sum(number) filter (what = 'meetings'), 0) as meetings,
-        coalesce(sum(number) filter (what = 'deals_won'), 0) as deals_won,
-        coalesce(sum(number) filter (what = 'amount'), 0) as amount,
-    from happenings
-    where happened_at <= $as_of
-    group by all
-),
-
-dates as (
+with dates as (
     select unnest(generate_series(min(date), ($as_of at time zone $timezone)::date, interval 1 day))::date as date
-    from days
+    from funnel_changes
 ),
 
 filled as (
@@ -129,7 +23,7 @@ filled as (
         coalesce(days.amount, 0) as amount,
     from dates
     cross join stages
-    left join days on dates.date = days.date and stages.stage = days.stage
+    left join funnel_changes as days on dates.date = days.date and stages.stage = days.stage
     window by_date as (partition by stages.stage order by dates.date)
 )
 

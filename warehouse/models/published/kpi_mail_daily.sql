@@ -1,67 +1,27 @@
 -- One row per local date, scenario, step, variant and segment: how many mails were meant, left, and were answered.
 -- key: date, scenario, step, variant, segment
--- from: send_decisions, sends, steps
+-- from: mail_counts, steps
 -- The date is that of the send; of a mail that was not sent, that of the decision. Every rate is a quotient of two of
 -- the counts, NULL where nothing was delivered; a step that asks for nothing has no conversions, which is not zero.
-with keyed as (
-    select
-        (coalesce(sends.sent_at, send_decisions.decided_at) at time zone $timezone)::date as date,
-        send_decisions.scenario,
-        send_decisions.step,
-        send_decisions.variant,
-        send_decisions.segment,
-        sends.state in ('accepted', 'delivered', 'bounced', 'dropped') as is_sent,
-        sends.delivered_at is not null as is_delivered,
-        sends.opened_at is not null as is_opened,
-        sends.clicked_at is not null as is_clicked,
-        sends.converted_at is not null as is_converted,
-        coalesce(sends.state = 'bounced', false) as is_bounced,
-        sends.unsubscribed_at is not null as is_unsubscribed,
-        sends.complained_at is not null as is_complained,
-    from send_decisions
-    left join sends on send_decisions.send_id = sends.send_id
-    where send_decisions.is_final
-),
-
-counted as (
-    select
-        date,
-        scenario,
-        step,
-        variant,
-        segment,
-        count(*) as targeted,
-        count(*) filter (is_sent) as sent,
-        count(*) filter (is_delivered) as delivered,
-        count(*) filter (is_opened) as opened,
-        count(*) filter (is_clicked) as clicked,
-        count(*) filter (is_converted) as converted,
-        count(*) filter (is_bounced) as bounced,
-        count(*) filter (is_unsubscribed) as unsubscribed,
-        count(*) filter (is_complained) as complained,
-    from keyed
-    group by date, scenario, step, variant, segment
-)
-
 select
     counted.date,
     counted.scenario,
     counted.step,
     counted.variant,
     counted.segment,
-    counted.targeted,
-    counted.sent,
-    counted.delivered,
-    counted.opened,
-    counted.clicked,
-    case when steps.has_cta then counted.converted end as converted,
-    counted.bounced,
-    counted.unsubscribed,
-    counted.complained,
+    counted.targeted::bigint as targeted,
+    counted.sent::bigint as sent,
+    counted.delivered::bigint as delivered,
+    counted.opened::bigint as opened,
+    counted.clicked::bigint as clicked,
+    case when steps.has_cta then counted.converted::bigint end as converted,
+    counted.bounced::bigint as bounced,
+    counted.unsubscribed::bigint as unsubscribed,
+    counted.complained::bigint as complained,
     counted.opened / nullif(counted.delivered, 0)::double as open_rate,
     counted.clicked / nullif(counted.delivered, 0)::double as click_rate,
     counted.clicked / nullif(counted.opened, 0)::double as click_to_open_rate,
     case when steps.has_cta then counted.converted / nullif(counted.delivered, 0)::double end as conversion_rate,
-from counted
+from mail_counts as counted
 left join steps on counted.scenario = steps.scenario and counted.step = steps.step
 order by all

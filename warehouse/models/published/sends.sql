@@ -1,10 +1,10 @@
 -- One row per mail to a lead: what became of it, and the first human open, click and conversion.
 -- key: send_id
--- from: sends, send_outcomes, lead_aliases, lead_behaviours, rule_steps, rule_variants, rule_set
+-- from: scope_sends, send_outcomes, lead_aliases, asked_acts, rule_steps, rule_variants, rule_set
 with outcomes as (
     select
-        ledger_sends.* exclude (email),
-        coalesce(aliases.lead_id, ledger_sends.lead_id) as current_lead_id,
+        scope_sends.* exclude (email),
+        coalesce(aliases.lead_id, scope_sends.lead_id) as current_lead_id,
         send_outcomes.delivered_at,
         -- a click proves an open that no picture told of
         case
@@ -16,31 +16,30 @@ with outcomes as (
         send_outcomes.dropped_at,
         send_outcomes.unsubscribed_at,
         send_outcomes.complained_at,
-    from ledger.sends as ledger_sends
-    left join warehouse.lead_aliases as aliases on ledger_sends.lead_id = aliases.alias_lead_id
-    left join warehouse.send_outcomes on ledger_sends.send_id = send_outcomes.send_id
+    from scope_sends
+    left join warehouse.lead_aliases as aliases on scope_sends.lead_id = aliases.alias_lead_id
+    left join warehouse.send_outcomes on scope_sends.send_id = send_outcomes.send_id
 ),
 
 credits as (
     -- an event that a mail asked for credits the last delivered mail that asked for it, within the window
     select
         outcomes.send_id,
-        lead_behaviours.occurred_at,
+        asked_acts.occurred_at,
     from outcomes
     inner join warehouse.rule_steps using (scenario, step)
     left join warehouse.rule_variants using (scenario, step, variant)
-    inner join warehouse.lead_behaviours
+    inner join asked_acts
         on
-            outcomes.current_lead_id = lead_behaviours.lead_id
-            and coalesce(rule_variants.cta_behaviour, rule_steps.cta_behaviour) = lead_behaviours.behaviour
+            outcomes.current_lead_id = asked_acts.lead_id
+            and coalesce(rule_variants.cta_behaviour, rule_steps.cta_behaviour) = asked_acts.behaviour
     cross join warehouse.rule_set
     where
-        not lead_behaviours.is_machine
-        and outcomes.delivered_at <= lead_behaviours.occurred_at
-        and outcomes.delivered_at > lead_behaviours.occurred_at - rule_set.conversion_window
+        outcomes.delivered_at <= asked_acts.occurred_at
+        and outcomes.delivered_at > asked_acts.occurred_at - rule_set.conversion_window
     qualify
         row_number() over (
-            partition by lead_behaviours.event_id, lead_behaviours.behaviour
+            partition by asked_acts.event_id, asked_acts.behaviour
             order by outcomes.delivered_at desc, outcomes.send_id
         ) = 1
 ),

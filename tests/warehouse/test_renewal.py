@@ -1,0 +1,182 @@
+"""A publication renewed from the one before is that which is built anew, row by row, whatever happened in between.
+
+Random stories of mails, merges, opt-outs, late opens, programs' opens, conversions, handoffs and deals are lived through;
+after each run the file is renewed, and beside it another is built of nothing. A few stories run with every test, more in
+``make soak``.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import tempfile
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rules.models import RuleSet
+from settings import Settings
+from tests.facts import add_event
+from tests.tasks.test_send_balance import ADDRESSES, Life, Run, Story, rules_of, stories
+from tests.world import World, stand_in
+from warehouse.connection import open_ledger, open_warehouse
+from warehouse.publication import Publication
+from warehouse.publish import publish
+
+EXAMPLES = os.environ.get("NURTURE_PROPERTY_EXAMPLES")
+
+
+def differences(one: Path, other: Path) -> dict[str, list[tuple[object, ...]]]:
+    """The rows of two published files that only one of them has, but for when they were restated."""
+    found = {}
+    with duckdb.connect() as connection:
+        for name, path in (("one", one), ("other", other)):
+            connection.execute(f"attach '{path}' as {name} (read_only)")
+        tables = connection.execute("select table_name from duckdb_tables() where database_name = 'one'").fetchall()
+        assert len(tables) > 20
+        for (table,) in tables:
+            columns = [name for name, *_ in connection.execute(f"from one.{table} limit 0").description or ()]
+            columns = [f"round({name}, 9)" if _is_double(connection, table, name) else name for name in columns
+                       if name != "restated_at"]  # fmt: skip
+            row = ", ".join(columns)
+            rows = connection.execute(
+                f"(select 'renewed', {row} from one.{table} except all select 'renewed', {row} from other.{table})"
+                f" union all"
+                f" (select 'built', {row} from other.{table} except all select 'built', {row} from one.{table})"
+            ).fetchall()
+            if rows:
+                found[table] = rows
+    return found
+
+
+def _is_double(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> bool:
+    ((kind,),) = connection.execute(f"select any_value(typeof({column})) from one.{table}").fetchall()
+    return kind == "DOUBLE"
+
+
+def build_beside(files: Settings, as_of: datetime) -> Path:
+    """Publish into a file of its own, of nothing."""
+    beside = files.home / "beside" / "kpi.duckdb"
+    beside.unlink(missing_ok=True)
+    publish(files.model_copy(update={"published_file": beside}), as_of)
+    return beside
+
+
+@pytest.fixture
+def renewals(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of each publication from a file before it, whether it was renewed."""
+    seen: list[bool] = []
+    renew = Publication.renew
+
+    def watched(publication: Publication) -> bool:
+        seen.append(renew(publication))
+        return seen[-1]
+
+    monkeypatch.setattr(Publication, "renew", watched)
+    return seen
+
+
+class Company(Life):
+    """A life whose mails are read, whose leads are handed off and buy, and whose figures are published each time."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        super().__init__(world)
+        self._random = random.Random(seed)
+
+    def live(self, run: Run, rules: RuleSet) -> None:
+        super().live(run, rules)
+        self.now += timedelta(minutes=11)
+        self.world.facts(self._react)
+        self.world.hand_off(rules, self.now)
+        with open_ledger(self.world.settings) as ledger:
+            self._let_sales_work(ledger)
+        self.publish_and_compare()
+
+    def _check(self, went: list[dict[str, Any]], paused: str | None) -> None:
+        """The books of mails have tests of their own."""
+
+    def publish_and_compare(self) -> None:
+        renewed = publish(self.world.settings, self.now)
+        assert differences(renewed, build_beside(self.world.settings, self.now)) == {}
+
+    def _react(self, connection: duckdb.DuckDBPyConnection) -> None:
+        sends = self.world.ledger(
+            "select send_id, email, sent_at from sends where sent_at is not null order by send_id"
+        )
+        for send_id, email, sent_at in self._random.sample(sends, min(len(sends), 4)):
+            kind = self._random.choice(["mail_open", "mail_open", "mail_click", "mail_delivered", "mail_bounce"])
+            # told now, though it may have been days ago
+            when = sent_at + (self.now - sent_at) * self._random.random()
+            told = {"sg_machine_open": "true"} if kind == "mail_open" and self._random.random() < 0.2 else {}
+            add_event(connection, kind, when, email=email, send_id=send_id, received_at=self.now, **told)
+        for address in self._random.sample(ADDRESSES, 2):
+            add_event(
+                connection, "document_download", self.now, email=address, asset=self._random.choice(["case-1", "g"])
+            )
+        if self._random.random() < 0.5:
+            address = self._random.choice(ADDRESSES)
+            add_event(connection, "consultation_request", self.now, email=address)
+            status = self._random.choice(["open", "won", "lost"])
+            number = self._random.randrange(4)
+            connection.execute(
+                "insert into deal_records values (?, 'crm', ?, null, ?, ?, ?, ?, ?, map {})",
+                [f"d{self.now}", f"D-{number}", address, status, 1000 * number, self.now, self.now],
+            )
+
+    def _let_sales_work(self, ledger: duckdb.DuckDBPyConnection) -> None:
+        waiting = ledger.execute("select handoff_id from handoffs where status not in ('won', 'lost')").fetchall()
+        for (handoff_id,) in self._random.sample(waiting, min(len(waiting), 1)):
+            status = self._random.choice(["contacted", "meeting", "won", "returned"])
+            # sales' clock may be ahead
+            when = self.now + timedelta(hours=self._random.choice([-1, 0, 30]))
+            ledger.execute(
+                "update handoffs set status = $1, status_changed_at = $2, first_contact_at = coalesce(first_contact_at, $2)"
+                " where handoff_id = $3",
+                [status, when, handoff_id],
+            )
+            ledger.execute(
+                "insert into handoff_changes by name select $1 as change_id, $2 as handoff_id, $3 as changed_at,"
+                " $4 as noted_at, 'sfa' as source, $5 as status",
+                [f"{handoff_id}{self.now}", handoff_id, when, self.now, status],
+            )
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with its files, migrated and with nothing in them."""
+    files = Settings(home=tmp_path_factory.mktemp("empty"))
+    with open_warehouse(files), open_ledger(files):
+        return files.home
+
+
+@pytest.mark.timeout(600 if EXAMPLES is None else 0)
+@settings(
+    max_examples=int(EXAMPLES) // 10 if EXAMPLES else 4,
+    deadline=None,
+    derandomize=EXAMPLES is None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+)
+@given(story=stories, seed=st.integers(0, 1000))
+def test_what_is_renewed_is_what_is_built_anew(empty: Path, renewals: list[bool], story: Story, seed: int) -> None:
+    renewals.clear()
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        shutil.copytree(empty, home)
+        with stand_in(home) as server:
+            life = Company(World(home, server), seed)
+            life.begin()
+            for run in story.runs:
+                life.live(run, rules_of(story, run))
+            life.now += timedelta(days=2)  # time alone goes by
+            life.world.recompute(rules_of(story, story.runs[-1]), life.now)
+            life.publish_and_compare()
+    assert renewals
+    assert all(renewals)

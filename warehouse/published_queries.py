@@ -1,0 +1,29 @@
+"""The queries of the published tables, and of what stands between them and the files they are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+import duckdb
+
+from warehouse.derivation import MODELS, PARAMETER
+
+_PUBLISHED = MODELS / "published"
+
+
+@cache
+def published_query(name: str) -> str:
+    """The query of a published table."""
+    return (_PUBLISHED / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@cache
+def part_query(name: str) -> str:
+    """The query of a step on the way to one."""
+    return (_PUBLISHED / "parts" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def run(connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object]) -> None:
+    """Run a statement, binding those values that it mentions."""
+    connection.execute(query, {name: values[name] for name in set(PARAMETER.findall(query))})
