@@ -31,6 +31,7 @@ PUBLISHED_TABLES = (
     "segments", "stages", "tiers", "steps",
     "send_decisions", "sends", "handoffs", "handoff_decisions", "handoff_changes", "notices", "sfa_conflicts",
     "kpi_mail_daily", "kpi_funnel_daily", "kpi_segment_daily", "kpi_handoff_daily",
+    "lead_journeys", "kpi_cohorts", "kpi_stage_times", "deal_mails", "kpi_attribution_daily",
     "kpi_ab_tests",
 )  # fmt: skip
 """In the order in which they are built."""
@@ -45,8 +46,18 @@ _RENEWED = {
     "sends": ("send_id", "select send_id from changed_sends"),
 }
 """The tables of which rows are replaced: by which column, and whose."""
-_LAST = ("kpi_handoff_daily", "kpi_ab_tests")
-"""The small tables that are made of others that are renewed."""
+_LAST = (
+    "kpi_handoff_daily", "kpi_cohorts", "kpi_stage_times", "deal_mails", "kpi_attribution_daily", "kpi_ab_tests",
+)  # fmt: skip
+"""The tables that are made anew of others that are renewed: small ones, and those that are made fast."""
+_JOURNEYS_FROM = {
+    "leads": "lead_id",
+    "lead_tier_changes": "lead_id",
+    "sends": "current_lead_id",
+    "handoffs": "current_lead_id",
+    "deals": "lead_id",
+}
+"""What journeys are made of, and by which column it is of a lead."""
 _LARGE_PART = 0.3
 """Where more of a table's rows are to be replaced than this, it is made anew, which is faster then."""
 
@@ -114,7 +125,7 @@ class Publication:
         for name in ("handoffs", "handoff_changes", "deals"):
             self._run(f"create temp table old_{name} as from fresh.main.{name}")
         for name in PUBLISHED_TABLES:
-            if name not in _RENEWED and name not in COUNTED and name not in _LAST:
+            if name not in (*_RENEWED, *COUNTED, *_LAST, "lead_journeys"):
                 self._write(name)
         self.report("what has changed")
         self._find_changes()
@@ -125,7 +136,10 @@ class Publication:
         self._count(days, "fresh", "")
         for day in days:
             day.sum_up(is_renewed=True)
-        for name in (*COUNTED, *_LAST):
+        for name in COUNTED:
+            self._write(name)
+        self._renew_journeys()
+        for name in _LAST:
             self._write(name)
         self.report("whether it agrees with the ledger")
         if not self._agrees():
@@ -170,7 +184,6 @@ class Publication:
         small = {
             "handoffs": "current_lead_id in (select changed_leads.lead_id from changed_leads)",
             "deals": "lead_id in (select changed_leads.lead_id from changed_leads)",
-            "handoff_changes": "true",
         }
         for name, condition in shown.items():
             self._run(f"create temp table {name} as from fresh.main.{name} where {condition}")
@@ -180,6 +193,24 @@ class Publication:
         for day in days:
             day.count(kind)
         for name in (*shown, *small):
+            self._run(f"drop table temp.{name}")
+
+    def _renew_journeys(self) -> None:
+        """Make the journeys of leads of whom anything differs anew, of their own rows alone; or all of them."""
+        self._make("changed_journeys")
+        going = self._value("select count(*) from changed_journeys")
+        if going > self._value("select count(*) from leads") * _LARGE_PART:
+            self._write("lead_journeys")
+            return
+        self.report("lead_journeys")
+        for name, column in _JOURNEYS_FROM.items():
+            self._run(
+                f"create temp table {name} as from fresh.main.{name}"
+                f" where {column} in (select changed_journeys.lead_id from changed_journeys)"
+            )
+        self._run("delete from lead_journeys where lead_id in (from changed_journeys)")
+        self._run(f"insert into lead_journeys {published_query('lead_journeys')}")
+        for name in _JOURNEYS_FROM:
             self._run(f"drop table temp.{name}")
 
     def _replace(self, name: str, key: str, changed: str) -> None:
