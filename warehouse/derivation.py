@@ -32,16 +32,20 @@ FACTS = (
 LAID_BY_LEAD = frozenset({"lead_behaviours", "lead_score_points", "segment_members"})
 """Kept tables with many rows a lead whose models leave them scattered."""
 
-TOLD_CHANGES = {
-    "lead_stage_changes": ("lead_id", "null"),
-    "lead_tier_changes": ("lead_id", "null"),
-    "segment_members": ("lead_id", "null"),
-    "lead_aliases": ("lead_id", "null"),
-    "deals": ("lead_id", "null"),
-    "lead_behaviours": ("lead_id", "occurred_at"),
-    "send_outcomes": ("send_id", "null"),
+TOLD_CHANGES: dict[str, tuple[str, str, Sequence[str]]] = {
+    "lead_stage_changes": ("lead_id", "null", ()),
+    "lead_tier_changes": ("lead_id", "null", ()),
+    "segment_members": ("lead_id", "null", ()),
+    "lead_aliases": ("lead_id", "null", ()),
+    "lead_activity": ("lead_id", "null", ("first_at", "first_source")),
+    "lead_starts": ("lead_id", "null", ()),
+    "lead_first_records": ("lead_id", "null", ()),
+    "deals": ("lead_id", "null", ()),
+    "lead_behaviours": ("lead_id", "occurred_at", ()),
+    "send_outcomes": ("send_id", "null", ()),
 }
-"""Kept tables of which ``derived_changes`` tells whose rows differ: who that is, and when a row's instant matters."""
+"""Kept tables of which ``derived_changes`` tells whose rows differ: who that is, when a row's instant matters, and in
+which columns (all, where none is named)."""
 _OF_INTEREST = {
     "lead_behaviours": "not is_machine and behaviour in (select cta_behaviour from rule_steps union"
     " select cta_behaviour from rule_variants)"
@@ -181,10 +185,12 @@ class Derivation:
 
     def _tell_changes(self, name: str, key: str, replaced: str) -> None:
         """Note whose rows of a kept table are about to differ: those that are not there before and after."""
-        who, when = TOLD_CHANGES[name]
+        who, when, compared = TOLD_CHANGES[name]
         of_interest = _OF_INTEREST.get(name, "true")
-        columns = self.connection.execute(f"from temp.{name} limit 0").description or ()
-        digest = f"hash({', '.join(column[0] for column in columns)})"
+        columns = compared or [
+            name for name, *_ in self.connection.execute(f"from temp.{name} limit 0").description or ()
+        ]
+        digest = f"hash({', '.join(columns)})"
         row = f"{who} as id, {when}::timestamptz as happened_at, {digest} as digest"
         self.tell_changed(
             name,

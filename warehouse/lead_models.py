@@ -30,7 +30,10 @@ BEHAVIOURS_AT_A_TIME = 15_000_000
 """How many of each a part holds; with what follows from them, some two gigabytes."""
 
 ACTIVITY = ("lead_activity", "lead_starts")
-PEOPLE = ("lead_aliases", "lead_attribute_history", "lead_attributes", "lead_consents", "lead_suppressions")
+PEOPLE = (
+    "lead_aliases", "lead_first_records", "lead_attribute_history", "lead_attributes", "lead_consents",
+    "lead_suppressions",
+)  # fmt: skip
 RANKS = ("lead_score_points", "lead_score_changes", "lead_tier_changes", "lead_stage_changes")
 
 
