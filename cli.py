@@ -178,6 +178,16 @@ def preview(
 
 
 @app.command()
+def dashboard(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Write the dashboard of what was last published as one HTML file that needs no network, and print its path."""
+    from tasks.dashboard import write_dashboard
+
+    with _errors_told():
+        path = write_dashboard(_settings(home))
+    print(json.dumps({"dashboard": str(path)}, ensure_ascii=False) if as_json else path)
+
+
+@app.command()
 def handoff(as_of: AsOfOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Hand hot leads to sales and read back the follow-up, once."""
     from flows.hand_off_leads import hand_off_leads
