@@ -31,7 +31,7 @@ PUBLISHED_TABLES = (
     "segments", "stages", "tiers", "steps",
     "send_decisions", "sends", "handoffs", "handoff_decisions", "handoff_changes", "notices", "sfa_conflicts",
     "kpi_mail_daily", "kpi_funnel_daily", "kpi_segment_daily", "kpi_handoff_daily",
-    "kpi_ab_tests",
+    "kpi_ab_tests", "kpi_reviews",
 )  # fmt: skip
 """In the order in which they are built."""
 
