@@ -16,6 +16,7 @@ from tasks.brief import Brief, cause_label, local_stamp, make_brief
 from tasks.chat_text import without_markup
 from tasks.mail import one_line
 from tasks.review.names import review_name, review_title
+from tasks.review.report import edits_of
 from tasks.sfa_links import record_url
 from tokens import FOLLOW_UP_SALT, HANDOFFS_SALT, text_signer
 from warehouse.reviews import Review
@@ -136,7 +137,7 @@ class Wording:
 
     def review(self, recipient: str, said: Review) -> Message:
         """What a weekly or monthly review found, in short: it names no lead, and where the whole of it stands."""
-        proposals = [one for one in said.findings if one.rule_edit is not None]
+        proposals = edits_of(said)
         changes = [one for one in said.findings if one.is_noise is False and one.rule_edit is None]
         title, subject = review_title(said), f"【{review_title(said)}】提案 {len(proposals)}件、変化 {len(changes)}件"
         nothing = "偶然では説明できない変化はありません。今の設定のままで大丈夫です。"

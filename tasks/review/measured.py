@@ -42,6 +42,8 @@ class Measured:
     low: float | None = None
     high: float | None = None
     p_value: float | None = None
+    asks_for: str = "difference"
+    """The comparisons that are judged together: of a difference, or of there being none that is worth points."""
     is_certain: bool = False
     """Whether it needs no comparison: it is counted, not estimated."""
 
@@ -53,7 +55,9 @@ def told(measured: Sequence[Measured], silent: dict[str, str]) -> list[Finding]:
         measured: Everything that was measured, in the order of the report.
         silent: By kind of finding what to say where there is none of it.
     """
-    p_values = adjusted([one.p_value for one in measured])
+    of_differences = adjusted([one.p_value if one.asks_for == "difference" else None for one in measured])
+    of_others = adjusted([one.p_value if one.asks_for != "difference" else None for one in measured])
+    p_values = [one if one is not None else other for one, other in zip(of_differences, of_others, strict=True)]
     found: list[Finding] = []
     for one, p_value in zip(measured, p_values, strict=True):
         is_noise = None if p_value is None else p_value > ALPHA

@@ -62,7 +62,7 @@ def write_report(folder: Path, review: Review, rules: RuleSet, zone: tzinfo) -> 
     page = folder / f"{review_name(review)}.html"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for number, edit in enumerate(_edits(review), start=1):
+        for number, edit in enumerate(edits_of(review), start=1):
             _put(folder / patch_name(review, number), edit.rule_edit or "")
         _put(page.with_suffix(".md"), to_markdown(review, rules, zone))
         _put(page, _render("review.html", review, rules, zone, autoescape=True))
@@ -83,8 +83,18 @@ def patch_name(review: Review, number: int) -> str:
     return f"{review_name(review)}.{number}.patch"
 
 
-def _edits(review: Review) -> list[Finding]:
-    return [one for one in review.findings if one.rule_edit is not None]
+def edits_of(review: Review) -> list[Finding]:
+    """The findings that propose an edit, the most telling first; rules that nobody gets points by come last."""
+    order = {"threshold": 0, "return_reasons": 1, "leaky_step": 2, "tiring_segment": 3, "useless_points": 4}
+    found = [one for one in review.findings if one.rule_edit is not None]
+    return sorted(found, key=lambda one: (one.p_value is None, order.get(one.finding, len(order))))
+
+
+def _headline(one: Finding) -> str:
+    """What a proposal is about, in few words: the kind of finding, and the first names it tells."""
+    kind = dict(_SECTIONS).get(one.finding, one.finding)
+    named = re.match(r"(差し戻し)?(「[^」]*」(の「[^」]*」)?)", one.told)
+    return f"{kind}: {named.group(2)}" if named else kind
 
 
 def _put(path: Path, text: str) -> None:
@@ -103,13 +113,14 @@ def _render(template: str, review: Review, rules: RuleSet, zone: tzinfo, *, auto
         keep_trailing_newline=True,
     )
     environment.filters["cell"] = _cell
+    environment.filters["headline"] = _headline
     environment.filters["diff_lines"] = _diff_lines
     return environment.get_template(template).render(_values(review, rules, zone))
 
 
 def _values(review: Review, rules: RuleSet, zone: tzinfo) -> Mapping[str, Any]:
     found = review.findings
-    edits = [(number, patch_name(review, number), one) for number, one in enumerate(_edits(review), start=1)]
+    edits = [(number, patch_name(review, number), one) for number, one in enumerate(edits_of(review), start=1)]
     changes = [one for one in found if one.is_noise is False and one.rule_edit is None]
     labels = {rule.id: f"{rule.label} ({rule.points:+d}点)" for rule in rules.scoring}
     return {
@@ -122,6 +133,7 @@ def _values(review: Review, rules: RuleSet, zone: tzinfo) -> Mapping[str, Any]:
         "metrics": [_metric(one) for one in found if one.finding == "metric_change"],
         "lifts": [_lift(one, labels) for one in found if one.finding == "rule_lift"],
         "sections": [(heading, [one for one in found if one.finding == kind]) for kind, heading in _SECTIONS],
+        "numbers": {(one.finding, one.subject): number for number, _, one in edits},
         "folder": rules.id,
     }
 

@@ -97,6 +97,7 @@ def _useless(rule: ScoringRule, lift: Lift, held: Row, what: str, folder: Path) 
     return Measured(
         "useless_points", rule.id, tell, "lift", lift.rate, lift.rate_alike, _finite(lift.lift), lift.low,
         _finite(lift.high), p_of_a_lift_beyond(turned, WORTH_POINTS),
+        asks_for="equivalence",
     )  # fmt: skip
 
 

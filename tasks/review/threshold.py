@@ -32,7 +32,8 @@ def measure_threshold(counts: ReviewCounts, rules: RuleSet, folder: Path) -> Mea
     weeks = max((until - OUTCOME - first_at) / timedelta(weeks=1), 1.0)
     calls, deals = present["calls_now"], present["deals"]
     safe = [row for row in higher if row["kept"] == deals]
-    best = safe[-1] if safe else None
+    # of thresholds that make the same calls the lowest does
+    best = min(safe, key=lambda row: (row["calls"], row["threshold"]), default=None)
     is_known = deals >= FEWEST_DEALS
     saved = calls - best["calls"] if best is not None else 0
     p_value = p_of_none_lost(calls, saved, deals) if is_known and saved >= max(1, LEAST_SAVED * calls) else None

@@ -10,7 +10,6 @@ import pytest
 from warehouse.review_statistics import (
     ALPHA,
     Comparison,
-    Lift,
     Spread,
     Stratum,
     adjusted,
