@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
     from prefect import Flow
 
     from settings import Settings
+
+
+class ReviewedPeriod(StrEnum):
+    """What ``nurture review`` looks back on."""
+
+    week = "week"
+    month = "month"
+
 
 app = typer.Typer(
     help="B2B e-mail nurturing: pull behaviour, score leads, send scenario mails, hand hot leads to sales.",
@@ -211,6 +220,21 @@ def daily(as_of: AsOfOption = None, home: HomeOption = None, as_json: JsonOption
     published = _run(daily_handoff_and_kpi, as_of, home, as_json)
     if not as_json:
         print_figures(published)
+
+
+@app.command()
+def review(
+    period: Annotated[
+        ReviewedPeriod, typer.Option(help="Review the last whole week, from Monday, or the last whole month.")
+    ] = ReviewedPeriod.week,
+    as_of: AsOfOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what changed and what to change: a report with ready edits of the rules, kept and mailed once a period."""
+    from flows.review_performance import review_performance
+
+    _run(review_performance, as_of, home, as_json, period=period.value)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from rules.models import (
     MailKind,
     Manager,
     Owner,
+    Person,
     Refusal,
     ReturnReason,
     Route,
@@ -233,6 +234,7 @@ class HandoffFile(Frozen):
     sender: str
     owners: Annotated[tuple[Owner, ...], pydantic.Field(min_length=1)]
     managers: tuple[Manager, ...] = ()
+    reviewers: tuple[Person, ...] = ()
     always_on: tuple[AlwaysHandOff, ...] = ()
     when_did: tuple[HandOffAfter, ...] = ()
     when_in: tuple[HandOffIn, ...] = ()

@@ -89,8 +89,10 @@ class HandoffChecks:
         check_ids(value.owners, spot.at("owners"), "owner")
         check_ids(value.managers, spot.at("managers"), "manager")
         managers = Names("manager", [(one.id, one.name) for one in value.managers])
-        for at, manager in enumerate(value.managers):
-            check_address(manager.email, spot.at("managers", at, "email"))
+        check_ids(value.reviewers, spot.at("reviewers"), "reviewer")
+        for key in ("managers", "reviewers"):
+            for at, person in enumerate(getattr(value, key)):
+                check_address(person.email, spot.at(key, at, "email"))
         for at, owner in enumerate(value.owners):
             here = spot.at("owners", at)
             check_address(owner.email, here.at("email"))

@@ -8,8 +8,8 @@ from rules.condition_models import Frozen, Selector
 from rules.delivery_models import Days
 from rules.mail_models import EVERYONE
 
-NoticeKind = Literal["handoff", "notify", "reminder", "escalation", "reassigned", "digest"]
-NOTICE_KINDS: tuple[NoticeKind, ...] = ("handoff", "notify", "reminder", "escalation", "reassigned", "digest")
+NoticeKind = Literal["handoff", "notify", "reminder", "escalation", "reassigned", "digest", "review"]
+NOTICE_KINDS: tuple[NoticeKind, ...] = ("handoff", "notify", "reminder", "escalation", "reassigned", "digest", "review")
 Winner = Literal["ma", "sfa", "newer"]
 
 
@@ -120,6 +120,8 @@ class Handoff(Frozen):
     """Whether the leads that get no marketing mail are kept from sales, too, unless they ask for it."""
     owners: tuple[Owner, ...]
     managers: tuple[Manager, ...] = ()
+    reviewers: tuple[Person, ...] = ()
+    """Who gets the weekly and monthly review; none: the managers."""
     routes: tuple[Route, ...] = ()
     reassigns: bool = False
     """Whether a handoff goes to another rep when the second limit is over."""

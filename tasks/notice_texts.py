@@ -15,8 +15,11 @@ from settings import Settings
 from tasks.brief import Brief, cause_label, local_stamp, make_brief
 from tasks.chat_text import without_markup
 from tasks.mail import one_line
+from tasks.review.names import review_name, review_title
+from tasks.review.report import edits_of
 from tasks.sfa_links import record_url
 from tokens import FOLLOW_UP_SALT, HANDOFFS_SALT, text_signer
+from warehouse.reviews import Review
 
 LIST_DAYS = 14
 """How long a link to the list of open handoffs works; each morning brings a new one."""
@@ -29,6 +32,7 @@ _KINDS = {
     "escalation": "期限超過",
     "reassigned": "担当変更",
     "digest": "本日の対応",
+    "review": "レビュー",
 }
 _INTROS = {
     "handoff": "{label}のリードです。",
@@ -74,7 +78,7 @@ class Wording:
 
     def __init__(self, settings: Settings, rules: RuleSet, as_of: datetime) -> None:
         self._settings, self._rules, self._as_of, self._zone = settings, rules, as_of, settings.zone
-        people: tuple[Person, ...] = (*rules.handoff.owners, *rules.handoff.managers)
+        people: tuple[Person, ...] = (*rules.handoff.reviewers, *rules.handoff.owners, *rules.handoff.managers)
         self._names = {one.id: one.name for one in people}
         keys = settings.secret_keys
         self._follow_up: Callable[[str], str] | None = None
@@ -130,6 +134,23 @@ class Wording:
         buttons = [("一覧を開く", url)] if url else []
         chat = [f"期限を過ぎて未連絡: {len(late)}件", f"今日が期限: {len(today)}件", f"対応中: {len(mine)}件"]
         return self._message(subject, intro, Brief((), sections), buttons, [*chat, *([url] if url else [])])
+
+    def review(self, recipient: str, said: Review) -> Message:
+        """What a weekly or monthly review found, in short: it names no lead, and where the whole of it stands."""
+        proposals = edits_of(said)
+        changes = [one for one in said.findings if one.is_noise is False and one.rule_edit is None]
+        title, subject = review_title(said), f"【{review_title(said)}】提案 {len(proposals)}件、変化 {len(changes)}件"
+        nothing = "偶然では説明できない変化はありません。今の設定のままで大丈夫です。"
+        intro = [f"{self._names.get(recipient, '')} さん".strip(), f"{title}の結果です。"]
+        intro += [] if proposals or changes else [nothing]
+        sections = tuple(
+            (f"{heading} {len(found)}件", tuple(line for one in found for line in (one.told, f"→ {one.what_to_do}")))
+            for heading, found in (("設定変更の提案", proposals), ("偶然では説明しにくい変化", changes))
+            if found
+        )
+        where = f"全体のレポートと編集案: NURTURE_HOME の reviews/{review_name(said)}.html"
+        chat = [one.told for one in (proposals + changes)[:5]] or [nothing]
+        return self._message(subject, intro, Brief((), (*sections, ("レポート", (where,)))), [], [*chat, where])
 
     def buttons(self, handoff_id: str) -> list[tuple[str, str]]:
         """Links by which a rep says what became of a handoff; each leads to a page that asks once more."""

@@ -12,7 +12,7 @@ from tasks.acts import check_act_instant, mail_client, only_one
 from tasks.clients.sendgrid import SendGrid
 from tasks.errors import RunError
 from tasks.notice_texts import Message, Wording
-from warehouse import follow_ups, notices
+from warehouse import follow_ups, notices, reviews
 from warehouse.connection import open_ledger
 
 Row = Mapping[str, Any]
@@ -25,6 +25,8 @@ _STATES = {
     "not_sent": "planned",
     "stop": "planned",
 }
+_OF_NOBODY = ("digest", "review")
+"""Messages that are about nobody's handoff: whoever has left the rules needs none."""
 
 
 def plan_digests(settings: Settings, rules: RuleSet, as_of: datetime) -> int:
@@ -50,21 +52,33 @@ def send_notices(settings: Settings, rules: RuleSet, as_of: datetime) -> int:
             rows: list[Row] = [*notices.planned_notices(ledger), *notices.planned_digests(ledger)]
             is_digest = any(row["kind"] == "digest" for row in rows)
             open_now = follow_ups.open_handoffs(ledger, as_of) if is_digest else []
-        return _Teller(settings, rules, as_of, client, open_now).tell(rows)
+            said = {
+                (row["cause"], row["on_date"]): reviews.review_of(ledger, row["cause"], row["on_date"])
+                for row in rows
+                if row["kind"] == "review"
+            }
+        return _Teller(settings, rules, as_of, client, open_now, said).tell(rows)
 
 
 class _Teller:
     """Sends the messages of one run."""
 
     def __init__(
-        self, settings: Settings, rules: RuleSet, as_of: datetime, client: SendGrid | None, open_now: Sequence[Row]
+        self,
+        settings: Settings,
+        rules: RuleSet,
+        as_of: datetime,
+        client: SendGrid | None,
+        open_now: Sequence[Row],
+        said: Mapping[Any, reviews.Review | None],
     ) -> None:
         self._settings, self._rules, self._as_of, self._client = settings, rules, as_of, client
         self._wording = Wording(settings, rules, as_of)
-        self._open_now = open_now
+        self._open_now, self._said = open_now, said
         self._faults: dict[str, str] = {}
         self._refused: list[str] = []
-        people: tuple[Person, ...] = (*rules.handoff.owners, *rules.handoff.managers)
+        # one who is a reviewer and something else besides is the same person
+        people: tuple[Person, ...] = (*rules.handoff.reviewers, *rules.handoff.owners, *rules.handoff.managers)
         self._people = {one.id: one for one in people}
         self._channels = {channel.id: channel for channel in rules.handoff.channels}
 
@@ -85,12 +99,16 @@ class _Teller:
     def _message(self, row: Row) -> Message:
         if row["kind"] == "digest":
             return self._wording.digest(row["recipient"], self._open_now)
+        if row["kind"] == "review":
+            said = self._said[row["cause"], row["on_date"]]
+            assert said is not None, "a review is planned to be told in the transaction that keeps it"
+            return self._wording.review(row["recipient"], said)
         return self._wording.about_lead(row)
 
     def _recipient(self, row: Row) -> Person | None:
         """Whoever a notice goes to; of one who has left the rules since, the first manager."""
         person: Person | None = self._people.get(row["recipient"])
-        if person is None and row["kind"] != "digest":
+        if person is None and row["kind"] not in _OF_NOBODY:
             person = next(iter(self._rules.handoff.managers), None)
         return person
 
@@ -98,7 +116,7 @@ class _Teller:
         person = self._recipient(row)
         if person is None:
             self._note(row, "cancelled", "recipient_left")
-            if row["kind"] != "digest":
+            if row["kind"] not in _OF_NOBODY:
                 self._faults[f"to {row['recipient']}"] = (
                     f"nobody is told of what '{row['recipient']}' has, who is not in handoff.yaml: "
                     "add managers, or hand it to someone else in the SFA"

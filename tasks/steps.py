@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -22,10 +22,12 @@ from prefect.context import FlowRunContext, TaskRunContext
 from rules.loader import load_rules
 from settings import load_settings
 from tasks import cards, dashboard, evidence, handoff, notices, pull, send, sfa_sync
+from tasks.review import run as review
 from tasks.summary import cell, read_figures, to_markdown
 from warehouse.connection import check_instant, open_warehouse
 from warehouse.publish import publish
 from warehouse.recompute import recompute
+from warehouse.reviews import Finding
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -174,3 +176,35 @@ def show_figures(published: Path, as_of: datetime) -> None:
         markdown=f"## {as_of.isoformat()}\n\n" + "\n".join(to_markdown(table) for table in figures),
         description="日次サマリー",
     )
+
+
+@step(name="find what changed", retries=1, retry_delay_seconds=5)
+def find_what_changed(home: Path | None, as_of: datetime, period: Literal["week", "month"]) -> list[Finding]:
+    """Review the last whole period. Returns what was found, which names no lead; nothing if it was reviewed before."""
+    settings = load_settings(home)
+    tell(f"reviewing the {period} that began on {review.period_of(settings, period, as_of).first}")
+    return review.find_in_period(settings, load_rules(settings.rules), period, as_of)
+
+
+@step(name="keep the review", retries=1, retry_delay_seconds=5)
+def keep_review(
+    home: Path | None, as_of: datetime, period: Literal["week", "month"], findings: list[Finding]
+) -> dict[str, Any]:
+    """Keep what was found, and plan whom to tell, once. Returns counts."""
+    settings = load_settings(home)
+    return review.keep_review(settings, load_rules(settings.rules), period, findings, as_of)
+
+
+@step(name="write the review", retries=1, retry_delay_seconds=5)
+def write_review(home: Path | None, as_of: datetime, period: Literal["week", "month"]) -> Path:
+    """Write the report as a page and in Markdown, and in Prefect as an artifact. Returns the page."""
+    settings = load_settings(home)
+    rules = load_rules(settings.rules)
+    page = review.write_down(settings, rules, period, as_of)
+    if FlowRunContext.get() or TaskRunContext.get():
+        create_markdown_artifact(
+            key=f"nurture-review-{period}",
+            markdown=review.markdown_of(settings, rules, period, as_of),
+            description=page.stem,
+        )
+    return page

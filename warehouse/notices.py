@@ -119,17 +119,17 @@ def planned_notices(connection: duckdb.DuckDBPyConnection) -> list[Row]:
             ) as sfa_id,
         from notices
         left join handoffs on notices.handoff_id = handoffs.handoff_id
-        where notices.state = 'planned' and notices.kind != 'digest'
+        where notices.state = 'planned' and notices.kind not in ('digest', 'review')
         order by notices.planned_at, notices.notice_id
         """,
     )
 
 
 def planned_digests(connection: duckdb.DuckDBPyConnection) -> list[Row]:
-    """Digests that are to be sent."""
+    """Digests and reviews that are to be sent; ``cause`` says which kind of period a review is of."""
     found = connection.execute(
-        "select notice_id as id, way, recipient, kind, on_date from notices"
-        " where state = 'planned' and kind = 'digest' order by notice_id"
+        "select notice_id as id, way, recipient, kind, cause, on_date from notices"
+        " where state = 'planned' and kind in ('digest', 'review') order by notice_id"
     )
     names = [column[0] for column in found.description or ()]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

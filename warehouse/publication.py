@@ -34,7 +34,7 @@ PUBLISHED_TABLES = (
     "lead_journeys", "deal_mails",
     "kpi_mail_daily", "kpi_funnel_daily", "kpi_segment_daily", "kpi_handoff_daily", "kpi_attribution_daily",
     "kpi_cohorts", "kpi_stage_times",
-    "kpi_ab_tests",
+    "kpi_ab_tests", "kpi_reviews",
 )  # fmt: skip
 """In the order in which they are built."""
 

@@ -16,6 +16,7 @@ import pytest
 import sqlglot
 
 from rules.models import Delivery
+from tasks.review.run import find_in_period, keep_review
 from tests.facts import START, add_consent, add_event, add_lead, add_suppression, at
 from tests.rule_sets import CASE_STUDY, DOWNLOAD, PRICE_VIEW, rich_rule_set, step
 from tests.world import World, stand_in
@@ -30,6 +31,8 @@ SELECTIONS = (
     "enrol", "decide", "claim", "handoff_causes", "undecided", "mails_at_hand", "leaving", "enter_runs", "end_runs", "run_moves",
     "enrol_runs", "enrol_newsletters", "sample_figures", "assign_variants", "unknown_sends",
     "sendable", "held_sends", "fresh_blocks",
+    "review_metrics", "review_rules", "review_points", "review_crossings", "review_thresholds", "review_segments",
+    "review_mail_load", "review_steps", "review_returns", "review_return_segments",
 )  # fmt: skip
 HEADERED = [*sorted(MODELS.rglob("*.sql")), *(QUERIES / f"{name}.sql" for name in SELECTIONS)]
 BUILT = {path.stem: path for path in [*MODELS.glob("*.sql"), *MODELS.glob("steps/*.sql")]}
@@ -152,6 +155,9 @@ def world(tmp_path_factory: pytest.TempPathFactory, seen: Seen) -> Iterator[Worl
         made.facts(_what_changes_whose_it_is)
         made.recompute(RULES, at(6))
         made.recompute(RULES, at(12))  # windows close, points decay
+        publish(made.settings, at(12))
+        findings = find_in_period(made.settings, RULES, "week", at(12))
+        keep_review(made.settings, RULES, "week", findings, at(12))
         publish(made.settings, at(12))
         patch.setattr(lead_models, "LEADS_AT_A_TIME", 5)
         made.recompute(rich_rule_set(steps=STEPS, active_from=START, delivery=DELIVERY, minimum_score=-5), at(12))
