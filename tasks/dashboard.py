@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import zlib
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from settings import Settings
 from tasks.errors import RunError
+from tokens import DASHBOARD_SALT, text_signer
 from warehouse.dashboard_data import read_dashboard
 
+LINK_DAYS = 30
+"""How long a link to the dashboard works."""
 _PAGES = Path(__file__).parent / "pages" / "dashboard"
 
 
@@ -45,6 +49,18 @@ def write_dashboard(settings: Settings) -> Path:
     finally:
         fresh.unlink(missing_ok=True)
     return path
+
+
+def dashboard_link(settings: Settings, now: datetime, days: int = LINK_DAYS) -> str:
+    """A link by which whoever has it sees the dashboard on the web face, for so many days.
+
+    Raises:
+        RunError: There is no key to sign it with.
+    """
+    if not settings.secret_keys:
+        raise RunError("a link has to be signed; set NURTURE_SECRET_KEY")
+    until = (now.astimezone(settings.zone) + timedelta(days=days)).date().isoformat()
+    return f"{settings.public_url}/dashboard/{text_signer(settings.secret_keys[0], DASHBOARD_SALT)(until)}"
 
 
 def _library(home: Path) -> str:
