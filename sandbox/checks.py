@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -81,6 +82,34 @@ def check_categories(categories: object) -> Iterator[Problem]:
             yield Problem(message, f"categories.{index}")
         elif category in categories[:index]:
             yield Problem("Each category may stand once.", f"categories.{index}")
+
+
+def check_attachments(attachments: object) -> Iterator[Problem]:
+    """Each has a file name and content in Base64; one that stands in the text has an id."""
+    if not isinstance(attachments, list):
+        yield Problem("Attachments must be an array of objects.", "attachments")
+        return
+    for index, one in enumerate(attachments):
+        field = f"attachments.{index}"
+        if not isinstance(one, dict):
+            yield Problem("An attachment must be an object.", field)
+            continue
+        if not is_text(one.get("filename")):
+            yield Problem("An attachment needs a filename.", f"{field}.filename")
+        if not is_text(one.get("content")) or not _is_base64(one["content"]):
+            yield Problem("The content of an attachment must be Base64 and not empty.", f"{field}.content")
+        if one.get("disposition", "attachment") not in ("attachment", "inline"):
+            yield Problem("The disposition must be attachment or inline.", f"{field}.disposition")
+        elif one.get("disposition") == "inline" and not is_text(one.get("content_id")):
+            yield Problem("What stands in the text needs a content_id.", f"{field}.content_id")
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return True
 
 
 def check_recipient(person: object, field: str, seen: set[str]) -> Iterator[Problem]:

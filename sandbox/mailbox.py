@@ -45,6 +45,7 @@ class Mail:
     raw_subject: str = field(repr=False)
     content: Mapping[str, str] = field(repr=False)
     substitutions: Mapping[str, str] = field(repr=False)
+    attachments: tuple[Mapping[str, str], ...] = field(default=(), repr=False)
 
     # Rendered when asked for: a request of 1,000 bodies is answered without rendering one.
     @property
@@ -119,6 +120,7 @@ class Mailbox:
                         raw_subject=envelope.get("subject") or body.get("subject") or "",
                         content=content,
                         substitutions=envelope.get("substitutions") or {},
+                        attachments=tuple(body.get("attachments") or ()),
                     )
                 )
         self.accepted.append(_witness(mail) for mail in mails)

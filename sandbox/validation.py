@@ -13,6 +13,7 @@ from typing import Any
 from sandbox.checks import (
     MAX_SUBSTITUTION_BYTES,
     Problem,
+    check_attachments,
     check_categories,
     check_content,
     check_custom_args,
@@ -96,6 +97,7 @@ def _check_message(body: Mapping[str, Any], now: datetime) -> Iterator[Problem]:
     if "content" in body or not has_template:
         yield from check_content(body.get("content"))
     yield from check_categories(body.get("categories", []))
+    yield from check_attachments(body.get("attachments", []))
     yield from check_custom_args(body, "custom_args")
     yield from check_headers(body, "headers")
     yield from check_send_at(body, "send_at", now)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+logger = logging.getLogger("nurture.dashboard")
 _DAYS = 28
 _QUERY = """
 select date::varchar as date, sum(opened) as opened, sum(clicked) as clicked, sum(delivered) as delivered
@@ -18,6 +21,31 @@ order by date
 """
 OPENS, CLICKS = "#0072b2", "#c04a00"
 """The colours of the two lines, for the words beside the picture: it holds none, since a server may lack their font."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The main chart for a mail: what it says in words, and the picture where it could be drawn."""
+
+    words: str
+    picture: bytes | None
+    opens: str = OPENS
+    clicks: str = CLICKS
+
+
+def main_chart(published: Path) -> Chart | None:
+    """The main chart of a published file; None where there is no such file that can be read. Never an error."""
+    try:
+        words = main_chart_words(published)
+    except (duckdb.Error, OSError) as error:
+        logger.warning("the morning's mail has no figures: %s", type(error).__name__)
+        return None
+    try:
+        picture = main_chart_png(published)
+    except (ValueError, RuntimeError, OSError, ImportError, duckdb.Error) as error:  # the words are there
+        logger.warning("the morning's mail has no picture: %s", type(error).__name__)
+        picture = None
+    return Chart(words, picture)
 
 
 def main_chart_png(published: Path) -> bytes | None:

@@ -14,7 +14,9 @@ from rules.models import Person, RuleSet
 from settings import Settings
 from tasks.brief import Brief, cause_label, local_stamp, make_brief
 from tasks.chat_text import without_markup
+from tasks.dashboard import dashboard_link
 from tasks.mail import one_line
+from tasks.main_chart import Chart
 from tasks.review.names import review_name, review_title
 from tasks.review.report import edits_of
 from tasks.sfa_links import record_url
@@ -65,6 +67,8 @@ class Message:
     text: str
     html: str
     chat: str
+    picture: bytes | None = None
+    """A PNG that the HTML shows as ``cid:main-chart``."""
 
 
 class Wording:
@@ -115,8 +119,11 @@ class Wording:
         chat += [f"SFA: {record}"] if record else []
         return self._message(subject, intro, brief, buttons, chat)
 
-    def digest(self, recipient: str, rows: Sequence[Mapping[str, Any]]) -> Message:
-        """The morning's list for a rep, a manager or a room: rows of :func:`warehouse.follow_ups.open_handoffs`."""
+    def digest(self, recipient: str, rows: Sequence[Mapping[str, Any]], chart: Chart | None = None) -> Message:
+        """The morning's list for a rep, a manager or a room: rows of :func:`warehouse.follow_ups.open_handoffs`.
+
+        Managers' holds the dashboard's main chart, in words and, where it could be drawn, as a picture.
+        """
         is_owner = recipient in {owner.id for owner in self._rules.handoff.owners}
         mine = [row for row in rows if not is_owner or row["owner"] == recipient]
         late = [row for row in mine if self._is_uncalled(row) and row["due_at"] <= self._as_of]
@@ -132,8 +139,10 @@ class Wording:
         intro = [f"{self._names.get(recipient, '営業')} さん", "引き継いだリードの一覧です。"]
         url = self.list_url(recipient if is_owner else EVERYONES)
         buttons = [("一覧を開く", url)] if url else []
-        chat = [f"期限を過ぎて未連絡: {len(late)}件", f"今日が期限: {len(today)}件", f"対応中: {len(mine)}件"]
-        return self._message(subject, intro, Brief((), sections), buttons, [*chat, *([url] if url else [])])
+        if chart is not None and self._settings.secret_keys and self._settings.dashboard.exists():
+            buttons.append(("ダッシュボードを開く", dashboard_link(self._settings, self._as_of)))
+        told = [f"期限を過ぎて未連絡: {len(late)}件", f"今日が期限: {len(today)}件", f"対応中: {len(mine)}件"]
+        return self._message(subject, intro, Brief((), sections), buttons, [*told, *([url] if url else [])], chart)
 
     def review(self, recipient: str, said: Review) -> Message:
         """What a weekly or monthly review found, in short: it names no lead, and where the whole of it stands."""
@@ -176,11 +185,18 @@ class Wording:
         return f"{who} 様 / {label} / 期限 {local_stamp(row['due_at'], self._zone)}{owner}"
 
     def _message(
-        self, subject: str, intro: list[str], brief: Brief, buttons: list[tuple[str, str]], chat: list[str]
+        self,
+        subject: str,
+        intro: list[str],
+        brief: Brief,
+        buttons: list[tuple[str, str]],
+        chat: list[str],
+        chart: Chart | None = None,
     ) -> Message:
         acts = "\n".join(f"{label}: {url}" for label, url in buttons)
-        text = "\n\n".join(part for part in ("\n\n".join(intro), brief.text().strip(), acts) if part) + "\n"
+        figures = chart.words if chart else ""
+        text = "\n\n".join(part for part in ("\n\n".join(intro), brief.text().strip(), figures, acts) if part) + "\n"
         page = _PAGES.get_template("notice.html").render(
-            title=subject, intro=intro, facts=brief.facts, sections=brief.sections, buttons=buttons
+            title=subject, intro=intro, facts=brief.facts, sections=brief.sections, buttons=buttons, chart=chart
         )
-        return Message(subject, text, page, "\n".join(chat))
+        return Message(subject, text, page, "\n".join(chat), chart.picture if chart else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ from settings import Settings
 from tasks.acts import check_act_instant, mail_client, only_one
 from tasks.clients.sendgrid import SendGrid
 from tasks.errors import RunError
+from tasks.main_chart import Chart, main_chart
 from tasks.notice_texts import Message, Wording
 from warehouse import follow_ups, notices, reviews
 from warehouse.connection import open_ledger
@@ -75,6 +77,8 @@ class _Teller:
         self._settings, self._rules, self._as_of, self._client = settings, rules, as_of, client
         self._wording = Wording(settings, rules, as_of)
         self._open_now, self._said = open_now, said
+        self._is_charted = False
+        self._drawn: Chart | None = None
         self._faults: dict[str, str] = {}
         self._refused: list[str] = []
         # one who is a reviewer and something else besides is the same person
@@ -98,12 +102,21 @@ class _Teller:
 
     def _message(self, row: Row) -> Message:
         if row["kind"] == "digest":
-            return self._wording.digest(row["recipient"], self._open_now)
+            is_managers = row["way"] == "mail" and row["recipient"] in {one.id for one in self._rules.handoff.managers}
+            chart = self._chart() if is_managers else None
+            return self._wording.digest(row["recipient"], self._open_now, chart)
         if row["kind"] == "review":
             said = self._said[row["cause"], row["on_date"]]
             assert said is not None, "a review is planned to be told in the transaction that keeps it"
             return self._wording.review(row["recipient"], said)
         return self._wording.about_lead(row)
+
+    def _chart(self) -> Chart | None:
+        """The dashboard's main chart, made once for all managers."""
+        if not self._is_charted:
+            self._is_charted = True
+            self._drawn = main_chart(self._settings.published) if self._settings.published.exists() else None
+        return self._drawn
 
     def _recipient(self, row: Row) -> Person | None:
         """Whoever a notice goes to; of one who has left the rules since, the first manager."""
@@ -128,7 +141,7 @@ class _Teller:
         check_act_instant(self._as_of, is_loopback=self._settings.is_sendgrid_loopback)
         message = self._message(row)
         sender = next(sender for sender in self._rules.senders if sender.id == self._rules.handoff.sender)
-        payload = {
+        payload: dict[str, Any] = {
             "from": {"email": sender.email, "name": sender.name},
             "subject": message.subject,
             "content": [
@@ -140,6 +153,16 @@ class _Teller:
             # its links are the rep's own; nobody else is to learn them
             "tracking_settings": {"click_tracking": {"enable": False, "enable_text": False}},
         }
+        if message.picture is not None:
+            payload["attachments"] = [
+                {
+                    "content": base64.b64encode(message.picture).decode(),
+                    "type": "image/png",
+                    "filename": "opens-and-clicks.png",
+                    "disposition": "inline",
+                    "content_id": "main-chart",
+                }
+            ]
         self._note(row, "sending", None)
         answer = client.send(payload)
         self._note(row, _STATES[answer.verdict], answer.message)

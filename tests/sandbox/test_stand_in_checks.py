@@ -83,6 +83,23 @@ def test_refuses(change: Change, field: str, mail_body: Any, now: datetime) -> N
     assert _fields(now, body) == [field]
 
 
+@pytest.mark.parametrize(
+    ("attachment", "field"),
+    [
+        ("text", "attachments.0"),
+        ({"content": "aGVsbG8="}, "attachments.0.filename"),
+        ({"filename": "a.png", "content": "no base64"}, "attachments.0.content"),
+        ({"filename": "a.png"}, "attachments.0.content"),
+        ({"filename": "a.png", "content": "aGVsbG8=", "disposition": "beside"}, "attachments.0.disposition"),
+        ({"filename": "a.png", "content": "aGVsbG8=", "disposition": "inline"}, "attachments.0.content_id"),
+    ],
+)
+def test_refuses_broken_attachments(attachment: object, field: str, mail_body: Any, now: datetime) -> None:
+    assert _fields(now, mail_body(attachments=[attachment])) == [field]
+    good = {"filename": "a.png", "content": "aGVsbG8=", "disposition": "inline", "content_id": "a"}
+    assert _fields(now, mail_body(attachments=[good])) == []
+
+
 def test_accepts_what_is_allowed(mail_body: Any, now: datetime) -> None:
     limit = int((now + timedelta(hours=71)).timestamp())
     body = mail_body(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 from pydantic import SecretStr
 
 from rules.models import Days, Handoff, Manager, Owner, Route, RuleSet, SalesAction
+from sandbox.mailbox import Mail
 from sandbox.sendgrid import Fault
+from tasks.dashboard import write_dashboard
 from tasks.errors import RunError
 from tasks.handoff import plan_handoffs
 from tasks.notices import plan_digests, send_notices
@@ -20,6 +24,7 @@ from tests.facts import START, add_event, add_lead, at
 from tests.rule_sets import CONSULTATION, SEMINAR, rule_set
 from tests.world import World, stand_in
 from warehouse.connection import open_ledger
+from warehouse.publish import publish
 
 SATO = Owner(id="sato", name="佐藤", email="sato@example.com", manager="north")
 SUZUKI = Owner(id="suzuki", name="鈴木", email="suzuki@example.com")
@@ -217,6 +222,52 @@ def test_each_morning_has_one_list_for_each_who_has_open_handoffs_and_for_the_ma
     follow_up(world, at(3), "won")
     run(world, rules, at(3.5))
     assert plan_digests(world.settings, rules, at(3.95)) == 0
+
+
+def test_the_managers_morning_mail_shows_the_main_chart(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = rules_of(remind_before_hours=None)
+    ask(world, "a")
+    run(world, rules, at(1))
+    publish(world.settings, at(1))
+    with duckdb.connect(str(world.settings.published)) as connection:
+        connection.execute(
+            "insert into kpi_mail_daily by name select date '2026-04-01' as date, 'guide' as scenario, 'thanks' as step,"
+            " 'default' as variant, 'everyone' as segment, 40 as targeted, 40 as sent, 40 as delivered, 10 as opened,"
+            " 2 as clicked"
+        )
+    write_dashboard(world.settings)
+
+    def mails_of(day: float) -> dict[str, Mail]:
+        world.clock(at(day))
+        plan_digests(world.settings, rules, at(day))
+        before = len(world.stand_in.mailbox.mails)
+        send_notices(world.settings, rules, at(day))
+        return {mail.to: mail for mail in world.stand_in.mailbox.mails[before:]}
+
+    mails = mails_of(1.95)
+    words = "直近28日の開封率 25.0% (10/40)、クリック率 5.0% (2/40)"
+    for name in ("north", "south"):
+        mail = mails[f"{name}@example.com"]
+        (picture,) = mail.attachments
+        assert (picture["type"], picture["disposition"], picture["content_id"]) == ("image/png", "inline", "main-chart")
+        assert base64.b64decode(picture["content"]).startswith(b"\x89PNG")
+        assert words in mail.text
+        assert f'<img src="cid:main-chart" alt="{words}"' in mail.content["text/html"]
+        assert f"{world.settings.public_url}/dashboard/" in mail.text
+    of_rep = next(mail for to, mail in mails.items() if to.startswith(("sato", "suzuki")))
+    assert of_rep.attachments == ()
+    assert "開封率" not in of_rep.text
+    # the library fails: the words are there
+    monkeypatch.setattr("tasks.main_chart.main_chart_png", lambda _: (_ for _ in ()).throw(ValueError("no picture")))
+    mail = mails_of(2.95)["north@example.com"]
+    assert mail.attachments == ()
+    assert words in mail.text
+    assert "cid:" not in mail.content["text/html"]
+    # nothing that can be read
+    world.settings.published.write_bytes(b"nothing")
+    mail = mails_of(3.95)["north@example.com"]
+    assert "開封率" not in mail.text
+    assert "対応中 1件" in mail.subject
 
 
 def test_two_runs_at_the_same_time_tell_each_once(world: World) -> None:
