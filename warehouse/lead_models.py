@@ -289,7 +289,7 @@ def _place_in_segments(run: Derivation) -> None:
         run.keep(table, "lead_id", "scope_replaced")
     if not run.is_full:
         # not compared: scores and points of most leads in scope differ
-        run.tell_changed("leads", "select lead_id as id from scope_replaced")
+        run.tell_changed("leads", "select lead_id as id, null::timestamptz as earliest_at from scope_replaced")
 
 
 def _derive_account_answers(run: Derivation) -> None:

@@ -296,7 +296,7 @@ def test_whatever_comes_a_lead_s_source_is_that_of_the_first_thing_known_of_it(
     try:
         insert(spare, facts)
         recompute(spare, rule_set(), as_of, OWN_URL)
-        for table in ("lead_activity", "lead_first_records"):
+        for table in ("lead_starts", "lead_activity", "lead_first_records"):
             spare.execute(f"create view warehouse.{table} as from main.{table}")
         found = spare.execute(
             f"""
