@@ -21,7 +21,9 @@ from hypothesis import strategies as st
 from settings import Settings
 from tests.facts import add_event
 from tests.tasks.test_send_balance import Story, rules_of, stories
-from tests.warehouse.kpi_identities import Published, check_all
+from tests.warehouse.frames import Published
+from tests.warehouse.journey_identities import check_journeys
+from tests.warehouse.kpi_identities import check_figures
 from tests.warehouse.test_renewal import Company
 from tests.world import World, stand_in
 from warehouse.connection import open_ledger, open_warehouse
@@ -55,7 +57,8 @@ class Audited(Company):
 
     def publish_and_compare(self) -> None:
         found = Published(publish(self.world.settings, self.now), self.world, self.now)
-        check_all(found)
+        check_figures(found)
+        check_journeys(found)
         for name in REACHED:
             self._seen[name] = max(self._seen[name], len(found.tables[name]))
         opened = found.tables["sends"]["opened_at"].notna().sum()
