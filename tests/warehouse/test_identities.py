@@ -55,6 +55,24 @@ class Audited(Company):
                 [name, name, address, self._random.choice([None, 100, 33.33]), self.now, self.now],
             )
 
+    def _let_sales_work(self, ledger: duckdb.DuckDBPyConnection) -> None:
+        """Some are called within the limit, some after it and before the second one."""
+        super()._let_sales_work(ledger)
+        ledger.execute(
+            """
+            update handoffs set status = 'contacted', status_changed_at = called_at, first_contact_at = called_at
+            from (
+                select handoff_id, caused_at + to_hours($hours) as called_at
+                from handoffs
+                where first_contact_at is null and status = 'new'
+                order by handoff_id
+                limit 1
+            ) as called
+            where handoffs.handoff_id = called.handoff_id
+            """,
+            {"hours": self._random.choice([20, 60, 200])},
+        )
+
     def publish_and_compare(self) -> None:
         found = Published(publish(self.world.settings, self.now), self.world, self.now)
         check_figures(found)

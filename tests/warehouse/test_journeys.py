@@ -79,6 +79,9 @@ def _what_was_before_the_mails(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _what_came_of_them(connection: duckdb.DuckDBPyConnection, send_id: str) -> None:
+    # out of a segment and in again: still one lead of it
+    for day, industry in ((3, "IT"), (4, "製造業")):
+        add_lead(connection, "early@example.com", at(day), title="部長", industry=industry)
     add_event(connection, "mail_open", at(3), email="buyer@example.com", send_id=send_id, sg_machine_open="true")
     add_event(connection, "mail_click", at(4), email="buyer@example.com", send_id=send_id)
     add_event(connection, "page_view", at(4.5), email="buyer@example.com", url="/price")
