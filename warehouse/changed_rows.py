@@ -15,13 +15,13 @@ import duckdb
 from warehouse.derivation import Progress
 from warehouse.published_queries import CREDITABLE, part_query, published_query, run
 
-_OF_LEADS = ("leads", "lead_score_points")
 _OF_STAYS = ("segment_members", "lead_stage_changes", "lead_tier_changes")
 """The tables that days are counted from: all rows are replaced of a lead that has changed in any of them."""
 _JOURNEYS_FROM = {
-    "lead_tier_changes": "lead_id", "sends": "current_lead_id", "handoffs": "current_lead_id", "deals": "lead_id",
+    "leads": "lead_id", "segment_members": "lead_id", "lead_tier_changes": "lead_id", "sends": "current_lead_id",
+    "handoffs": "current_lead_id", "deals": "lead_id",
 }  # fmt: skip
-"""The published tables that journeys are made of, and by which column a row is of a lead."""
+"""What journeys are made of, and the column that says whose a row is."""
 _LARGE_PART = 0.3
 """Where more of a table's rows are to be replaced than this, it is made anew, which is faster then."""
 _WHOSE = "where lead_id in (select changed_leads.lead_id from changed_leads)"
@@ -84,8 +84,7 @@ class ChangedRows:
 
     def _find_stays(self) -> None:
         self.report("which leads have changed")
-        for name in ("handoffs", "handoff_changes"):
-            self._run(f"create temp view old_{name} as from before.main.{name}")
+        self._run("create temp view old_handoffs as from before.main.handoffs")
         self._make("changed_leads")
         for name in _OF_STAYS:
             self._run(f"create temp table old_{name} as select *, rowid as position from fresh.main.{name} {_WHOSE}")
@@ -137,29 +136,38 @@ class ChangedRows:
             self._run(f"delete from {name} where rowid in (select old_{name}.position from old_{name})")
             self._run(f"insert into {name} from new_{name}")
 
+        self._replace_leads("leads")
+
     def replace_journeys(self) -> None:
-        """Make the journeys of leads of whom anything differs anew, of their own rows alone; or all of them."""
+        """Make the journeys of those of whom anything differs anew; after all that they are made of."""
         self.report("lead_journeys")
         self._make("changed_journeys")
-        query = published_query("lead_journeys")
-        rows, going = (self._value(f"select count(*) from {name}") for name in ("lead_journeys", "changed_journeys"))
-        if going > rows * _LARGE_PART:
-            self._run(f"create or replace table lead_journeys as {query}")
-            return
+        whose = "in (select changed_journeys.lead_id from changed_journeys)"
+        self._run(
+            "create temp table old_lead_journeys as select *, rowid as position from lead_journeys"
+            f" where lead_id {whose}"
+        )
         for name, column in _JOURNEYS_FROM.items():
-            self._run(f"create temp table {name} as from fresh.main.{name} where {column} in (from changed_journeys)")
-        self._run("delete from lead_journeys where lead_id in (from changed_journeys)")
-        self._run(f"insert into lead_journeys from ({query}) where lead_id in (from changed_journeys)")
+            self._run(f"create temp view {name} as from fresh.main.{name} where {column} {whose}")
+        self._run(f"create temp table new_lead_journeys as {published_query('lead_journeys')}")
         for name in _JOURNEYS_FROM:
-            self._run(f"drop table temp.{name}")
+            self._run(f"drop view temp.{name}")
+        self._run("delete from lead_journeys where rowid in (select position from old_lead_journeys)")
+        self._run("insert into lead_journeys from new_lead_journeys")
 
-    def replace_leads(self) -> None:
-        """Replace the rows of leads and their points, which no figure is counted from."""
-        for name in _OF_LEADS:
-            self.report(name)
-            self._replace_leads(name)
+    @contextmanager
+    def shown_journeys(self, kind: str) -> Iterator[None]:
+        """Let queries see the journeys that changed, old or new, in place of all."""
+        self._run(f"create temp view lead_journeys as from {kind}_lead_journeys")
+        yield
+        self._run("drop view temp.lead_journeys")
+
+    def replace_points(self) -> None:
+        """Replace the points of leads, which no figure is counted from."""
+        self._replace_leads("lead_score_points")
 
     def _replace_leads(self, name: str) -> None:
+        self.report(name)
         whose = "where lead_id in (select id from told_changes where table_name = 'leads')"
         rows, going = (self._value(f"select count(*) from {name} {which}") for which in ("", whose))
         if going > rows * _LARGE_PART:

@@ -32,26 +32,25 @@ FACTS = (
 LAID_BY_LEAD = frozenset({"lead_behaviours", "lead_score_points", "segment_members"})
 """Kept tables with many rows a lead whose models leave them scattered."""
 
-TOLD_CHANGES = {
-    "lead_stage_changes": ("lead_id", "null"),
-    "lead_tier_changes": ("lead_id", "null"),
-    "segment_members": ("lead_id", "null"),
-    "lead_aliases": ("lead_id", "null"),
-    "deals": ("lead_id", "null"),
-    "lead_behaviours": ("lead_id", "occurred_at"),
-    "send_outcomes": ("send_id", "null"),
-    "lead_starts": ("lead_id", "null"),
-    "lead_activity": ("lead_id", "null"),
-    "lead_first_records": ("lead_id", "null"),
+TOLD_CHANGES: dict[str, tuple[str, str, Sequence[str]]] = {
+    "lead_stage_changes": ("lead_id", "null", ()),
+    "lead_tier_changes": ("lead_id", "null", ()),
+    "segment_members": ("lead_id", "null", ()),
+    "lead_aliases": ("lead_id", "null", ()),
+    "lead_activity": ("lead_id", "null", ("first_at", "first_source")),
+    "lead_starts": ("lead_id", "null", ()),
+    "lead_first_records": ("lead_id", "null", ()),
+    "deals": ("lead_id", "null", ()),
+    "lead_behaviours": ("lead_id", "occurred_at", ()),
+    "send_outcomes": ("send_id", "null", ()),
 }
-"""Kept tables of which ``derived_changes`` tells whose rows differ: who that is, and when a row's instant matters."""
+"""Kept tables of which ``derived_changes`` tells whose rows differ: who that is, when a row's instant matters, and in
+which columns (all, where none is named)."""
 _OF_INTEREST = {
     "lead_behaviours": "not is_machine and behaviour in (select cta_behaviour from rule_steps union"
     " select cta_behaviour from rule_variants)"
 }
 """Which of their rows: of behaviours those that a mail asks for."""
-_COMPARED = {"lead_activity": ("first_at", "first_source")}
-"""By which columns, where not by all: what a lead did last is no concern of figures."""
 
 Progress = Callable[[str], None]
 PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
@@ -186,9 +185,11 @@ class Derivation:
 
     def _tell_changes(self, name: str, key: str, replaced: str) -> None:
         """Note whose rows of a kept table are about to differ: those that are not there before and after."""
-        who, when = TOLD_CHANGES[name]
+        who, when, compared = TOLD_CHANGES[name]
         of_interest = _OF_INTEREST.get(name, "true")
-        columns = _COMPARED.get(name) or self._columns_of(f"temp.{name}")
+        columns = compared or [
+            name for name, *_ in self.connection.execute(f"from temp.{name} limit 0").description or ()
+        ]
         digest = f"hash({', '.join(columns)})"
         row = f"{who} as id, {when}::timestamptz as happened_at, {digest} as digest"
         self.tell_changed(
@@ -213,10 +214,6 @@ class Derivation:
             group by id
             """,
         )
-
-    def _columns_of(self, table: str) -> list[str]:
-        """The names of a table's columns."""
-        return [name for name, *_ in self.connection.execute(f"from {table} limit 0").description or ()]
 
     def tell_changed(self, name: str, ids: str) -> None:
         """Note that rows of a table differ from those of the recompute before; whose, a query says."""

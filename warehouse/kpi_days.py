@@ -1,6 +1,6 @@
-"""Counts by day, kept up to date by what changed mails and leads add to their days.
+"""Counts by day or month, kept up to date by what changed mails and leads add to them.
 
-A count by day is a sum over mails or leads. So the days of a publication are those of the one before, less what the
+A count is a sum over mails or leads. So the days of a publication are those of the one before, less what the
 changed ones added to them as they were, plus what they add as they are.
 """
 
@@ -16,6 +16,7 @@ COUNTED = {
     "kpi_mail_daily": ("mail_counts", "kept_mail_counts", "date, scenario, step, variant, segment"),
     "kpi_funnel_daily": ("funnel_changes", "kept_funnel_changes", "date, stage"),
     "kpi_segment_daily": ("segment_changes", "kept_segment_changes", "date, segment, tier"),
+    "kpi_cohorts": ("cohort_counts", "kept_cohort_counts", "month, dimension, value"),
 }
 """The tables so kept: what is added up, the query that finds it in the days of before, and by what it is added up."""
 

@@ -31,8 +31,9 @@ PUBLISHED_TABLES = (
     "accounts", "lead_accounts", "lead_mail_kinds",
     "segments", "stages", "tiers", "steps",
     "send_decisions", "sends", "handoffs", "handoff_decisions", "handoff_changes", "notices", "sfa_conflicts",
-    "kpi_mail_daily", "kpi_funnel_daily", "kpi_segment_daily", "kpi_handoff_daily",
-    "lead_journeys", "kpi_cohorts", "kpi_stage_times", "deal_mails", "kpi_attribution_daily",
+    "lead_journeys", "deal_mails",
+    "kpi_mail_daily", "kpi_funnel_daily", "kpi_segment_daily", "kpi_handoff_daily", "kpi_attribution_daily",
+    "kpi_cohorts", "kpi_stage_times",
     "kpi_ab_tests",
 )  # fmt: skip
 """In the order in which they are built."""
@@ -44,9 +45,7 @@ _RENEWED = (
 """Those of which rows are replaced."""
 _NOT_COUNTED = ("accounts", "lead_accounts", "lead_mail_kinds")
 """Large ones, made anew, that no figure is counted from."""
-_LAST = (
-    "kpi_handoff_daily", "kpi_cohorts", "kpi_stage_times", "deal_mails", "kpi_attribution_daily", "kpi_ab_tests",
-)  # fmt: skip
+_LAST = ("kpi_handoff_daily", "kpi_stage_times", "deal_mails", "kpi_attribution_daily", "kpi_ab_tests")
 """Those that are made anew, of others that are renewed."""
 
 
@@ -120,24 +119,27 @@ class Publication:
         self._write_all(name for name in PUBLISHED_TABLES if name not in (*_RENEWED, *COUNTED, *_LAST, *_NOT_COUNTED))
         rows = ChangedRows(self.connection, self.values, self.report)
         rows.find()
-        days = [Day(self.connection, name, self.values) for name in COUNTED]
+        days = {name: Day(self.connection, name, self.values) for name in COUNTED}
+        cohorts = days.pop("kpi_cohorts")
         for kind in ("old", "new"):
             self.report(f"what the {kind} rows add to the days")
             with rows.shown(kind):
-                for day in days:
+                for day in days.values():
                     day.count(kind)
         rows.replace()
-        for day in days:
-            day.sum_up(is_renewed=True)
-        self._write_all(COUNTED)
         rows.replace_journeys()
-        self._write_all(_LAST)
+        for kind in ("old", "new"):
+            with rows.shown_journeys(kind):
+                cohorts.count(kind)
+        for day in (*days.values(), cohorts):
+            day.sum_up(is_renewed=True)
+        self._write_all((*COUNTED, *_LAST))
         if not self._agrees():
             return False
         self.report("writing the KPI tables")
         self.connection.commit()
         self.connection.begin()
-        rows.replace_leads()
+        rows.replace_points()
         self._write_all(_NOT_COUNTED)
         self._finish()
         self.report("writing the rest")

@@ -48,6 +48,13 @@ def journeys_agree(found: Published) -> None:
     assert journeys["deals_won"][journeys["deals_won"] > 0].to_dict() == won.groupby("lead_id").size().to_dict()
     amounts = won.groupby("lead_id")["amount"].sum()
     near(journeys["amount"][journeys["amount"] > 0].sort_index(), amounts[amounts > 0].sort_index())
+    mailed = sends[sends["sent_at"].fillna(sends["delivered_at"]).notna()]
+    for column, named in (
+        ("segments", tables["segment_members"].groupby("lead_id")["segment"]),
+        ("scenarios", mailed.groupby("current_lead_id")["scenario"]),
+    ):
+        told = {lead_id: list(names) for lead_id, names in journeys[column].items() if len(names)}
+        assert told == {lead_id: sorted(set(names)) for lead_id, names in named}, column
     # the steps that imply others
     for later, earlier in (
         ("clicked_at", "mailed_at"), ("contacted_at", "handed_off_at"), ("met_at", "handed_off_at"), ("won_at", "deal_at")

@@ -29,7 +29,7 @@ def spare() -> Iterator[duckdb.DuckDBPyConnection]:
         }
         for table, columns in instants_of.items():
             typed = ", ".join(f"{column} timestamptz" for column in columns)
-            connection.execute(f"create table {table} (current_lead_id varchar, {typed})")
+            connection.execute(f"create table {table} (current_lead_id varchar, scenario varchar, {typed})")
         yield connection
 
 

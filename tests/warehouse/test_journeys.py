@@ -17,7 +17,7 @@ from tests.facts import START, add_consent, add_event, add_lead, at
 from tests.rule_sets import CASE_STUDY, DOWNLOAD, PRICE_VIEW, rule_set, step
 from tests.world import World, stand_in
 from warehouse.publish import publish
-from warehouse.published_queries import published_query
+from warehouse.published_queries import part_query, published_query
 
 RULES = rule_set(
     steps=(
@@ -137,6 +137,8 @@ def test_a_lead_is_followed_from_what_its_browser_saw_to_its_deals(published: du
         "won_at": at(20),
         "deals_won": 2,
         "amount": Decimal("1000.00"),
+        "segments": ["everyone", "manufacturing_heads"],
+        "scenarios": ["guide", "trigger_mails"],
     }
 
 
@@ -231,18 +233,16 @@ def test_a_month_of_many_moves_has_the_median_and_the_ninth_tenth_that_pandas_ha
 def test_a_lead_first_known_at_a_month_s_last_minute_counts_in_the_local_month() -> None:
     last = datetime(2026, 4, 30, 15, 30, tzinfo=UTC)  # half past midnight of May in Tokyo
     with duckdb.connect() as connection:
-        for table, columns in {
-            "lead_journeys": "'L1' as lead_id, 'web' as source, $last::timestamptz as first_contact_at,"
+        connection.execute(
+            "create table lead_journeys as select 'L1' as lead_id, 'web' as source, $1::timestamptz as first_contact_at,"
             " null::timestamptz as mailed_at, null::timestamptz as clicked_at, null::timestamptz as hot_at,"
             " null::timestamptz as handed_off_at, null::timestamptz as met_at, null::timestamptz as deal_at,"
-            " null::timestamptz as won_at, 0::decimal(18, 2) as amount",
-            "segment_members": "'L1' as lead_id, 'everyone' as segment",
-            "sends": "'L0' as current_lead_id, 'guide' as scenario, null::timestamptz as sent_at,"
-            " null::timestamptz as delivered_at",
-        }.items():
-            values = {"last": last} if "$last" in columns else {}
-            connection.execute(f"create table {table} as select {columns}", values)
-        found = connection.execute(published_query("kpi_cohorts"), {"timezone": "Asia/Tokyo"}).fetchall()
+            " null::timestamptz as won_at, 0::decimal(18, 2) as amount, ['everyone'] as segments, [] as scenarios",
+            [last],
+        )
+        zone = {"timezone": "Asia/Tokyo"}
+        connection.execute(f"create table cohort_counts as {part_query('cohort_counts')}", zone)
+        found = connection.execute(published_query("kpi_cohorts"), zone).fetchall()
     assert [row[:4] for row in found] == [
         (date(2026, 5, 1), "segment", "everyone", 1),
         (date(2026, 5, 1), "source", "web", 1),

@@ -1,6 +1,6 @@
 -- One row per lead: when it first came to each step from the first contact to a deal won.
 -- key: lead_id
--- from: lead_starts, lead_activity, lead_first_records, lead_tier_changes, sends, handoffs, deals
+-- from: leads, lead_activity, lead_first_records, segment_members, lead_tier_changes, sends, handoffs, deals
 -- Every input is joined by the lead alone, so a few leads may be made anew by themselves. The first contact is the
 -- first thing known of the lead, also what a browser saw before anybody knew whose it was; its source is that of the
 -- record or event that tells of it, of several of one instant the first by name. Steps do not wait for one another:
@@ -11,8 +11,17 @@ with mails as (
         -- a delivery proves that the mail left, where the answer to its request got lost
         min(coalesce(sent_at, delivered_at)) as mailed_at,
         min(clicked_at) as clicked_at,
+        list_sort(list_distinct(list(scenario) filter (coalesce(sent_at, delivered_at) is not null))) as scenarios,
     from sends
     group by current_lead_id
+),
+
+belonged as (
+    select
+        lead_id,
+        list_sort(list_distinct(list(segment))) as segments,
+    from segment_members
+    group by lead_id
 ),
 
 heat as (
@@ -47,13 +56,13 @@ bought as (
 )
 
 select
-    starts.lead_id,
+    leads.lead_id,
     case
         when activity.first_at = records.known_at then least(activity.first_source, records.source)
         when records.known_at is null or activity.first_at < records.known_at then activity.first_source
         else records.source
     end as source,
-    starts.created_at as first_contact_at,
+    leads.created_at as first_contact_at,
     mails.mailed_at,
     mails.clicked_at,
     heat.hot_at,
@@ -64,10 +73,13 @@ select
     bought.won_at,
     coalesce(bought.deals_won, 0) as deals_won,
     coalesce(bought.amount, 0)::decimal(18, 2) as amount,
-from warehouse.lead_starts as starts
-left join warehouse.lead_activity as activity on starts.lead_id = activity.lead_id
-left join warehouse.lead_first_records as records on starts.lead_id = records.lead_id
-left join mails on starts.lead_id = mails.lead_id
-left join heat on starts.lead_id = heat.lead_id
-left join sales on starts.lead_id = sales.lead_id
-left join bought on starts.lead_id = bought.lead_id
+    coalesce(belonged.segments, []) as segments,
+    coalesce(mails.scenarios, []) as scenarios,
+from leads
+left join warehouse.lead_activity as activity on leads.lead_id = activity.lead_id
+left join warehouse.lead_first_records as records on leads.lead_id = records.lead_id
+left join mails on leads.lead_id = mails.lead_id
+left join belonged on leads.lead_id = belonged.lead_id
+left join heat on leads.lead_id = heat.lead_id
+left join sales on leads.lead_id = sales.lead_id
+left join bought on leads.lead_id = bought.lead_id

@@ -3,10 +3,13 @@
 -- from: told_changes, changed_leads, old_mails, new_mails
 select id as lead_id
 from told_changes
-where table_name in ('lead_starts', 'lead_activity', 'lead_first_records')
+where table_name in ('lead_activity', 'lead_starts', 'lead_first_records')
 union
-select lead_id from changed_leads
+select lead_id
+from changed_leads
 union
-select current_lead_id as lead_id from old_mails
+select current_lead_id as lead_id
+from old_mails
 union
-select current_lead_id as lead_id from new_mails
+select current_lead_id as lead_id
+from new_mails
