@@ -5,22 +5,38 @@
 -- first thing known of the lead, also what a browser saw before anybody knew whose it was; its source is that of the
 -- record or event that tells of it, of several of one instant the first by name. Steps do not wait for one another:
 -- somebody may be handed off who was never hot, and buy without a handoff.
-with mails as (
+with mailed as (
+    -- scenario by scenario first: lists of all mails of all leads are large
     select
         current_lead_id as lead_id,
+        scenario,
         -- a delivery proves that the mail left, where the answer to its request got lost
         min(coalesce(sent_at, delivered_at)) as mailed_at,
         min(clicked_at) as clicked_at,
-        list_sort(list_distinct(list(scenario) filter (coalesce(sent_at, delivered_at) is not null))) as scenarios,
     from sends
-    group by current_lead_id
+    group by current_lead_id, scenario
+),
+
+mails as (
+    select
+        lead_id,
+        min(mailed.mailed_at) as mailed_at,
+        min(mailed.clicked_at) as clicked_at,
+        list_sort(list(mailed.scenario) filter (mailed.mailed_at is not null)) as scenarios,
+    from mailed
+    group by lead_id
+),
+
+stays as (
+    select distinct lead_id, segment
+    from segment_members
 ),
 
 belonged as (
     select
         lead_id,
-        list_sort(list_distinct(list(segment))) as segments,
-    from segment_members
+        list_sort(list(segment)) as segments,
+    from stays
     group by lead_id
 ),
 
