@@ -66,8 +66,9 @@ LeadOption = Annotated[
 
 @app.command()
 def check(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Read settings, sources and rules, and print every error at once. Exit 0 or 2."""
+    """Read settings, sources and rules; print every error at once, and what each A/B test can show. Exit 0 or 2."""
     from rules.loader import check_rules, read_fields
+    from tasks.ab_plans import plans_of, problem_of, to_line
     from tasks.acts import mail_client
     from tasks.clients.sources.config import load_sources
 
@@ -84,6 +85,8 @@ def check(home: HomeOption = None, as_json: JsonOption = False) -> None:
             mail_client(settings, rules)
         except ConfigurationError as error:  # no error: the worker, which sends, may have other settings
             problems = [*problems, *(replace(problem, is_warning=True) for problem in error.problems)]
+    plans = plans_of(rules) if rules is not None else []
+    problems = [*problems, *(problem for problem in map(problem_of, plans) if problem is not None)]
     errors = [problem for problem in problems if not problem.is_warning]
     if as_json:
         print(json.dumps([asdict(problem) for problem in problems], ensure_ascii=False))
@@ -97,6 +100,8 @@ def check(home: HomeOption = None, as_json: JsonOption = False) -> None:
             f"ok: rule set {rules.id} ({rules.version}), {len(rules.steps)} mails, {len(rules.segments)} segments, "
             f"{len(sources)} sources; delivery is {settings.effective_delivery}"
         )
+        for plan in plans:
+            print(to_line(plan))
 
 
 @app.command()

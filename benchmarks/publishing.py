@@ -1,7 +1,8 @@
 """Measures publications: all tables anew, and a day later what that day changed.
 
-The crowd's mails stand in a ledger beside its facts. The day adds visits of an earlier one, mails of one in thirty
-leads and what they did with them, and what turns with time alone. Each publication is a process of its own.
+The crowd's mails stand in a ledger beside its facts. The day adds visits of an earlier one, mails to one in thirty
+leads and what they did with them, late opens of mails of two months, and what turns with time alone. Each publication
+is a process of its own.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ OWN_URL = "https://nurture.example"
 NO_KPI = frozenset(
     {
         "leads", "lead_score_points", "accounts", "lead_accounts", "lead_mail_kinds", "handoff_decisions", "notices",
-        "sfa_conflicts", "effects and comments", "Parquet", "onto the disk", "closing the file",
+        "sfa_conflicts", "writing the rest", "Parquet", "onto the disk", "closing the file",
         "a copy of the file before",
     }
 )  # fmt: skip
@@ -95,7 +96,7 @@ qualify row_number() over (partition by lead_id order by changed_at) = 1
 _VISITS = """
 insert into events by name
 select
-    md5(concat('tomorrow', event_id))::uuid as event_id, source, event_type,
+    md5(concat('{to}', event_id))::uuid as event_id, source, event_type,
     occurred_at + (timestamptz '{to}' - timestamptz '{since}') as occurred_at,
     occurred_at + (timestamptz '{to}' - timestamptz '{since}') as received_at, email, visitor, url, asset,
     map {{}}::map(varchar, varchar) as properties
@@ -114,11 +115,22 @@ with one_in_thirty as (
 )
 
 select
-    md5(concat('tomorrow', event_id))::uuid as event_id, source, event_type,
+    md5(concat('{to}', event_id))::uuid as event_id, source, event_type,
     timestamptz '{to}' + interval 1 hour + (occurred_at - begun_at) as occurred_at,
     timestamptz '{to}' + interval 1 hour + (occurred_at - begun_at) as received_at, email, visitor, url, asset,
-    concat('T', substr(send_id, 2)) as send_id, map {{}}::map(varchar, varchar) as properties
+    concat('S', substr(md5(concat('{to}', send_id)), 1, 24)) as send_id, map {{}}::map(varchar, varchar) as properties
 from one_in_thirty
+"""
+_LATE = """
+insert into events by name
+select
+    md5(concat('{to}', 'late', event_id))::uuid as event_id, source, 'mail_open' as event_type,
+    timestamptz '{to}' + interval 2 hours as occurred_at, timestamptz '{to}' + interval 2 hours as received_at, email,
+    send_id, map {{}}::map(varchar, varchar) as properties
+from events
+where
+    occurred_at >= timestamptz '{since}' - interval 60 days and occurred_at < '{since}'
+    and event_type = 'mail_delivered' and hash(event_id) % 1000 = 0
 """
 
 
@@ -152,20 +164,21 @@ def _fill_ledger(home: Path, since: datetime, as_of: datetime) -> None:
             ledger.execute(statement, {name: value for name, value in values.items() if f"${name}" in statement})
 
 
-def live_a_day(home: Path) -> dict[str, int]:
+def live_a_day(home: Path, begins_at: datetime = AS_OF) -> dict[str, int]:
     """Let a day go by. Returns how much happened, by what."""
+    ends_at = begins_at + timedelta(days=1)
     with open_warehouse(settings_for(home)) as connection:
         (before,) = connection.execute("select count(*) from events").fetchall()[0]
         since = AS_OF - timedelta(days=30)
-        for statement in (_VISITS, _MAILS):
-            connection.execute(statement.format(since=since, to=AS_OF))
-        connection.execute("delete from events where received_at > $1", [TOMORROW])
+        for statement in (_VISITS, _MAILS, _LATE):
+            connection.execute(statement.format(since=since, to=begins_at))
+        connection.execute("delete from events where received_at > $1", [ends_at])
         (after,) = connection.execute("select count(*) from events").fetchall()[0]
-        recompute(connection, bench_rules(), TOMORROW, OWN_URL)
+        recompute(connection, bench_rules(), ends_at, OWN_URL)
         told = dict(connection.execute("select table_name, count(*) from derived_changes group by 1").fetchall())
-    _fill_ledger(home, AS_OF, TOMORROW)
+    _fill_ledger(home, begins_at, ends_at)
     with open_ledger(settings_for(home), read_only=True) as ledger:
-        (sends,) = ledger.execute("select count(*) from sends where planned_at > $1", [AS_OF]).fetchall()[0]
+        (sends,) = ledger.execute("select count(*) from sends where planned_at > $1", [begins_at]).fetchall()[0]
     return {"events": after - before, "sends": sends, **told}
 
 

@@ -6,7 +6,7 @@ import pytest
 
 _LONGEST = (
     "test_kill.py", "test_on_server.py", "test_cli.py", "test_demo.py", "test_scenario_sheet.py", "test_sfa_kill.py",
-    "test_increments.py", "test_send_balance.py", "test_closed_loop.py", "test_ab_tests.py", "test_scenarios.py",
+    "test_increments.py", "test_identities.py", "test_send_balance.py", "test_closed_loop.py", "test_ab_tests.py", "test_scenarios.py",
 )  # fmt: skip
 
 

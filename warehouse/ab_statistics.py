@@ -7,7 +7,7 @@ a second.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import exp, log, sqrt
 
@@ -124,10 +124,8 @@ def detectable_effect(rate: float, delivered: int, first_delivered: int, compari
         return None
     from scipy.optimize import brentq
 
-    ratio = delivered / first_delivered
-
     def lacking(difference: float) -> float:
-        return _power(difference, rate, first_delivered, ratio, comparisons) - POWER
+        return _power(difference, rate, delivered, first_delivered, comparisons) - POWER
 
     most = 1 - rate - 1e-9
     return float(brentq(lacking, 1e-9, most, xtol=1e-12)) if lacking(most) > 0 else None
@@ -146,21 +144,43 @@ def mails_needed(rate: float, smallest_effect: float, comparisons: int) -> int |
     """
     if not 0 < rate < 1 - smallest_effect:
         return None
+    return _least(lambda mails: _power(smallest_effect, rate, mails, mails, comparisons) >= POWER)
+
+
+def sample_needed(rate: float, smallest_effect: float, shares: Sequence[float]) -> int | None:
+    """How many mails over all variants show a rise of ``smallest_effect`` in each variant beside the first.
+
+    Args:
+        rate: The rate of the first variant.
+        smallest_effect: The rise, in shares.
+        shares: What share of the mails each variant gets, the first one's first; they sum to one.
+
+    Returns:
+        The mails; None where the rates are none of which one could say that.
+    """
+    if not 0 < rate < 1 - smallest_effect:
+        return None
+    first, *others = shares
+    return _least(lambda mails: _power(smallest_effect, rate, mails * min(others), mails * first, len(others)) >= POWER)
+
+
+def _least(is_enough: Callable[[int], bool]) -> int:
+    """The least number, from 2, that is enough, where every greater one is as well."""
     low, high = 1, 2
-    while _power(smallest_effect, rate, high, 1.0, comparisons) < POWER:
+    while not is_enough(high):
         low, high = high, high * 2
     while high - low > 1:
         middle = (low + high) // 2
-        is_enough = _power(smallest_effect, rate, middle, 1.0, comparisons) >= POWER
-        low, high = (low, middle) if is_enough else (middle, high)
+        low, high = (low, middle) if is_enough(middle) else (middle, high)
     return high
 
 
-def _power(difference: float, rate: float, first_delivered: int, ratio: float, comparisons: int) -> float:
+def _power(difference: float, rate: float, delivered: float, first_delivered: float, comparisons: int) -> float:
     from statsmodels.stats.proportion import power_proportions_2indep
 
     return float(
         power_proportions_2indep(
-            difference, rate, first_delivered, ratio=ratio, alpha=ALPHA / comparisons, return_results=False
+            difference, rate, delivered, ratio=first_delivered / delivered, alpha=ALPHA / comparisons,
+            return_results=False,
         )
-    )
+    )  # fmt: skip

@@ -15,10 +15,11 @@ COMMENTS = Path(__file__).parent / "comments.yaml"
 
 
 def comment_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Put a comment on every table and column of the database in use."""
+    """Put a comment on every table and column of the database in use that has none."""
     texts = yaml.safe_load(COMMENTS.read_text(encoding="utf-8"))
     columns = connection.execute(
-        "select table_name, column_name from duckdb_columns() where database_name = current_database() and not internal"
+        "select table_name, column_name from duckdb_columns()"
+        " where database_name = current_database() and not internal and comment is null"
     ).fetchall()
     for table in sorted({table for table, _ in columns}):
         _comment(connection, f"table {table}", texts["tables"].get(table))

@@ -32,16 +32,20 @@ FACTS = (
 LAID_BY_LEAD = frozenset({"lead_behaviours", "lead_score_points", "segment_members"})
 """Kept tables with many rows a lead whose models leave them scattered."""
 
-TOLD_CHANGES = {
-    "lead_stage_changes": "lead_id",
-    "lead_tier_changes": "lead_id",
-    "segment_members": "lead_id",
-    "lead_aliases": "lead_id",
-    "deals": "lead_id",
-    "lead_behaviours": "lead_id",
-    "send_outcomes": "send_id",
+TOLD_CHANGES: dict[str, tuple[str, str, Sequence[str]]] = {
+    "lead_stage_changes": ("lead_id", "null", ()),
+    "lead_tier_changes": ("lead_id", "null", ()),
+    "segment_members": ("lead_id", "null", ()),
+    "lead_aliases": ("lead_id", "null", ()),
+    "lead_activity": ("lead_id", "null", ("first_at", "first_source")),
+    "lead_starts": ("lead_id", "null", ()),
+    "lead_first_records": ("lead_id", "null", ()),
+    "deals": ("lead_id", "null", ()),
+    "lead_behaviours": ("lead_id", "occurred_at", ()),
+    "send_outcomes": ("send_id", "null", ()),
 }
-"""Kept tables of which ``derived_changes`` tells whose rows differ, and the column that says whose they are."""
+"""Kept tables of which ``derived_changes`` tells whose rows differ: who that is, when a row's instant matters, and in
+which columns (all, where none is named)."""
 _OF_INTEREST = {
     "lead_behaviours": "not is_machine and behaviour in (select cta_behaviour from rule_steps union"
     " select cta_behaviour from rule_variants)"
@@ -180,37 +184,56 @@ class Derivation:
         self.connection.execute(f"insert into {table} by name select * from temp.{name} {order}")
 
     def _tell_changes(self, name: str, key: str, replaced: str) -> None:
-        """Note whose rows of a kept table are about to differ: the sums of their hashes do."""
+        """Note whose rows of a kept table are about to differ: those that are not there before and after."""
+        who, when, compared = TOLD_CHANGES[name]
         of_interest = _OF_INTEREST.get(name, "true")
-        columns = self.connection.execute(f"from temp.{name} limit 0").description or ()
-        row = f"hash({', '.join(column[0] for column in columns)})::hugeint"
+        columns = compared or [
+            name for name, *_ in self.connection.execute(f"from temp.{name} limit 0").description or ()
+        ]
+        digest = f"hash({', '.join(columns)})"
+        row = f"{who} as id, {when}::timestamptz as happened_at, {digest} as digest"
         self.tell_changed(
             name,
             f"""
-            select id
+            select id, min(happened_at) as earliest_at
             from (
-                select {TOLD_CHANGES[name]} as id, {row} as digest
-                from {self.main(name)}
-                where {of_interest} and ({key}) in (select ({key}) from {replaced})
-                union all
-                select {TOLD_CHANGES[name]} as id, -{row} as digest
-                from temp.{name}
-                where {of_interest}
+                select id, happened_at
+                from (
+                    select {row}, 1 as times
+                    from {self.main(name)}
+                    where {of_interest} and ({key}) in (select ({key}) from {replaced})
+                    union all
+                    select {row}, -1 as times
+                    from temp.{name}
+                    where {of_interest}
+                )
+                where id is not null
+                group by id, happened_at, digest
+                having sum(times) != 0
             )
-            where id is not null
             group by id
-            having sum(digest) != 0
             """,
         )
 
     def tell_changed(self, name: str, ids: str) -> None:
-        """Note that rows of a table differ from those of the recompute before; of whom, a query says."""
+        """Note that rows of a table differ from those of the recompute before; whose, a query says."""
         self.make("told_ids", ids)
-        self.connection.execute(
-            "delete from derived_changes where table_name = $1 and id in (select told_ids.id from told_ids)", [name]
+        self.make(
+            "told_before",
+            "select id, earliest_at from derived_changes"
+            f" where table_name = '{name}' and id in (select told_ids.id from told_ids)",
         )
-        self.connection.execute("insert into derived_changes select $1, id, $2 from told_ids", [name, self._number])
-        self.drop("told_ids")
+        self.connection.execute(
+            "delete from derived_changes where table_name = $1 and id in (select told_before.id from told_before)",
+            [name],
+        )
+        self.connection.execute(
+            "insert into derived_changes"
+            " select $1, id, $2, least(told_ids.earliest_at, told_before.earliest_at)"
+            " from told_ids left join told_before using (id)",
+            [name, self._number],
+        )
+        self.drop("told_ids", "told_before")
 
     def load(self, *names: str) -> None:
         """Make temporary tables of what the warehouse keeps of the leads in scope."""

@@ -1,6 +1,6 @@
-"""Counts by day, kept up to date by what changed mails and leads add to their days.
+"""Counts by day or month, kept up to date by what changed mails and leads add to them.
 
-A count by day is a sum over mails or leads. So the days of a publication are those of the one before, less what the
+A count is a sum over mails or leads. So the days of a publication are those of the one before, less what the
 changed ones added to them as they were, plus what they add as they are.
 """
 
@@ -16,6 +16,7 @@ COUNTED = {
     "kpi_mail_daily": ("mail_counts", "kept_mail_counts", "date, scenario, step, variant, segment"),
     "kpi_funnel_daily": ("funnel_changes", "kept_funnel_changes", "date, stage"),
     "kpi_segment_daily": ("segment_changes", "kept_segment_changes", "date, segment, tier"),
+    "kpi_cohorts": ("cohort_counts", "kept_cohort_counts", "month, dimension, value"),
 }
 """The tables so kept: what is added up, the query that finds it in the days of before, and by what it is added up."""
 
@@ -29,21 +30,21 @@ class Day:
         self.values = values
 
     def count(self, kind: str) -> None:
-        """Count what the tables that stand add to the days: ``stale`` as they were before, ``fresh`` as they are."""
+        """Count what the tables add to the days: ``old`` as they were before, or ``new``."""
         values = self.values
-        if kind == "stale":
+        if kind == "old":
             values = {**values, "as_of": values["since"]}
         run(self.connection, f"create temp table {kind}_{self.counts} as {part_query(self.counts)}", values)
 
     def sum_up(self, *, is_renewed: bool) -> None:
-        """Add up the fresh counts, and of a renewed table those that it had before, less the stale."""
+        """Add up the new counts, and of a renewed table those that it had before, less the old."""
         key = {name.strip() for name in self.key.split(",")}
-        columns = self.connection.execute(f"from temp.fresh_{self.counts} limit 0").description or ()
+        columns = self.connection.execute(f"from temp.new_{self.counts} limit 0").description or ()
         numbers = [name for name, *_ in columns if name not in key]
-        parts = [f"select {self.key}, {', '.join(numbers)} from temp.fresh_{self.counts}"]
+        parts = [f"select {self.key}, {', '.join(numbers)} from temp.new_{self.counts}"]
         if is_renewed:
             parts += [
-                f"select {self.key}, {', '.join(f'-{name}' for name in numbers)} from temp.stale_{self.counts}",
+                f"select {self.key}, {', '.join(f'-{name}' for name in numbers)} from temp.old_{self.counts}",
                 f"select {self.key}, {', '.join(numbers)} from ({part_query(self.kept_counts)})",
             ]
         sums = ", ".join(f"sum({name}) as {name}" for name in numbers)

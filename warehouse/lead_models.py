@@ -30,7 +30,10 @@ BEHAVIOURS_AT_A_TIME = 15_000_000
 """How many of each a part holds; with what follows from them, some two gigabytes."""
 
 ACTIVITY = ("lead_activity", "lead_starts")
-PEOPLE = ("lead_aliases", "lead_attribute_history", "lead_attributes", "lead_consents", "lead_suppressions")
+PEOPLE = (
+    "lead_aliases", "lead_first_records", "lead_attribute_history", "lead_attributes", "lead_consents",
+    "lead_suppressions",
+)  # fmt: skip
 RANKS = ("lead_score_points", "lead_score_changes", "lead_tier_changes", "lead_stage_changes")
 
 
@@ -286,7 +289,7 @@ def _place_in_segments(run: Derivation) -> None:
         run.keep(table, "lead_id", "scope_replaced")
     if not run.is_full:
         # not compared: scores and points of most leads in scope differ
-        run.tell_changed("leads", "select lead_id as id from scope_replaced")
+        run.tell_changed("leads", "select lead_id as id, null::timestamptz as earliest_at from scope_replaced")
 
 
 def _derive_account_answers(run: Derivation) -> None:

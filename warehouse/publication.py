@@ -1,14 +1,14 @@
 """Builds the published tables, or renews what has changed of them since the publication before.
 
-Recomputes tell which leads' rows they changed, the ledger's rows when a run last changed them. Tables with a row for
-each mail, award or stay have the rows of these replaced; tables by day have what these added taken off and added again
-(:mod:`warehouse.kpi_days`); the small rest is made anew. The result is that of a build, row by row.
+The result of a renewal is that of a build, row by row. Tables with a row for each mail, award or stay have the rows
+replaced of those who changed (:mod:`warehouse.changed_rows`); to the days is added what these add to them
+(:mod:`warehouse.kpi_days`); the small rest is made anew.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from warehouse.ab_results import tell_effects
+from warehouse.changed_rows import ChangedRows
 from warehouse.comments import comment_tables
 from warehouse.derivation import MODELS, Progress
 from warehouse.kpi_days import COUNTED, Day, write_days
-from warehouse.published_queries import part_query, published_query, run
+from warehouse.published_queries import CREDITABLE, part_query, published_query, run
 
 if TYPE_CHECKING:
     from settings import Settings
@@ -30,25 +31,22 @@ PUBLISHED_TABLES = (
     "accounts", "lead_accounts", "lead_mail_kinds",
     "segments", "stages", "tiers", "steps",
     "send_decisions", "sends", "handoffs", "handoff_decisions", "handoff_changes", "notices", "sfa_conflicts",
-    "kpi_mail_daily", "kpi_funnel_daily", "kpi_segment_daily", "kpi_handoff_daily",
+    "lead_journeys", "deal_mails",
+    "kpi_mail_daily", "kpi_funnel_daily", "kpi_segment_daily", "kpi_handoff_daily", "kpi_attribution_daily",
+    "kpi_cohorts", "kpi_stage_times",
     "kpi_ab_tests", "kpi_reviews",
 )  # fmt: skip
 """In the order in which they are built."""
 
-_RENEWED = {
-    "leads": ("lead_id", "select id from told_changes where table_name = 'leads'"),
-    "lead_score_points": ("lead_id", "select id from told_changes where table_name = 'leads'"),
-    "segment_members": ("lead_id", "select id from told_changes where table_name = 'segment_members'"),
-    "lead_stage_changes": ("lead_id", "select id from told_changes where table_name = 'lead_stage_changes'"),
-    "lead_tier_changes": ("lead_id", "select id from told_changes where table_name = 'lead_tier_changes'"),
-    "send_decisions": ("send_id", "select send_id from changed_decisions"),
-    "sends": ("send_id", "select send_id from changed_sends"),
-}
-"""The tables of which rows are replaced: by which column, and whose."""
-_LAST = ("kpi_handoff_daily", "kpi_ab_tests")
-"""The small tables that are made of others that are renewed."""
-_LARGE_PART = 0.3
-"""Where more of a table's rows are to be replaced than this, it is made anew, which is faster then."""
+_RENEWED = (
+    "leads", "lead_score_points", "segment_members", "lead_stage_changes", "lead_tier_changes",
+    "send_decisions", "sends", "lead_journeys",
+)  # fmt: skip
+"""Those of which rows are replaced."""
+_NOT_COUNTED = ("accounts", "lead_accounts", "lead_mail_kinds")
+"""Large ones, made anew, that no figure is counted from."""
+_LAST = ("kpi_handoff_daily", "kpi_stage_times", "deal_mails", "kpi_attribution_daily", "kpi_ab_tests")
+"""Those that are made anew, of others that are renewed."""
 
 
 class Publication:
@@ -64,12 +62,9 @@ class Publication:
         report: Progress = lambda _: None,
     ) -> None:
         self.connection = connection
-        self.values: dict[str, Any] = {"as_of": as_of, "timezone": settings.timezone}
+        self.values: dict[str, Any] = {"as_of": as_of, "timezone": settings.timezone, "made_by": _made_by()}
         self.report = report
-        self._as_of = as_of
-        self._timezone = settings.timezone
         self._has_before = has_before
-        self._since: datetime | None = None
 
     def can_renew(self) -> bool:
         """Whether the one before can be brought up to date: by the same code and rules, from facts that still stand."""
@@ -81,131 +76,102 @@ class Publication:
                 select publication.as_of, recomputes.number
                 from before.main.publication
                 inner join warehouse.recomputes on publication.recompute_id = recomputes.recompute_id
+                cross join warehouse.derivation  -- nothing derived stands where facts were erased
                 where made_by = $made_by and timezone = $timezone and publication.as_of <= $as_of
                 """,
-                {"made_by": _made_by(), "timezone": self._timezone, "as_of": self._as_of},
+                {name: self.values[name] for name in ("made_by", "timezone", "as_of")},
             ).fetchone()
         except duckdb.Error:  # one that an earlier version made
             return False
-        # facts were erased where nothing derived stands
-        if row is None or not self._value("select count(*) from warehouse.derivation"):
+        if row is None:
             return False
-        self._since, number = row
-        self.values |= {"since": self._since, "number": number}
+        self.values |= {"since": row[0], "number": row[1]}
         return True
 
     def build(self) -> None:
         """Make every table anew."""
-        self._run("create temp view scope_sends as from ledger.sends")
+        for name, source in (
+            ("scope_sends", "ledger.sends"),
+            ("scope_outcomes", "warehouse.send_outcomes"),
+            ("scope_aliases", "warehouse.lead_aliases"),
+        ):
+            self._run(f"create temp view {name} as from {source}")
+        self._run(f"create temp view mail_outcomes as {part_query('mail_outcomes')}")
         self._run("create temp view credited_acts as from warehouse.lead_behaviours")
-        self._make("asked_acts")
+        self._run(
+            f"create temp view creditable_mails as {CREDITABLE} from mail_outcomes where delivered_at is not null"
+        )
+        self.report("what is credited to mails")
+        for part in ("asked_acts", "conversions"):
+            self._run(f"create temp table {part} as {part_query(part)}")
         for name in PUBLISHED_TABLES:
+            self.report(name)
             if name in COUNTED:
-                self.report(name)
                 day = Day(self.connection, name, self.values)
-                day.count("fresh")
+                day.count("new")
                 day.sum_up(is_renewed=False)
             self._write(name)
         self._finish()
 
     def renew(self) -> bool:
         """Bring the tables of a copy of the one before up to date. Whether they agree with the ledger then."""
-        self._run("create temp table told_changes as from warehouse.derived_changes where number > $number")
-        for name in ("handoffs", "handoff_changes", "deals"):
-            self._run(f"create temp table old_{name} as from fresh.main.{name}")
-        for name in PUBLISHED_TABLES:
-            if name not in _RENEWED and name not in COUNTED and name not in _LAST:
-                self._write(name)
-        self.report("what has changed")
-        self._find_changes()
-        days = [Day(self.connection, name, self.values) for name in COUNTED]
-        self._count(days, "stale", "old_")
-        for name, (key, changed) in _RENEWED.items():
-            self._replace(name, key, changed)
-        self._count(days, "fresh", "")
-        for day in days:
+        self.connection.begin()  # so that rows go into the file at once, and not first into its log
+        self._write_all(name for name in PUBLISHED_TABLES if name not in (*_RENEWED, *COUNTED, *_LAST, *_NOT_COUNTED))
+        rows = ChangedRows(self.connection, self.values, self.report)
+        rows.find()
+        days = {name: Day(self.connection, name, self.values) for name in COUNTED}
+        cohorts = days.pop("kpi_cohorts")
+        for kind in ("old", "new"):
+            self.report(f"what the {kind} rows add to the days")
+            with rows.shown(kind):
+                for day in days.values():
+                    day.count(kind)
+        rows.replace()
+        rows.replace_journeys()
+        for kind in ("old", "new"):
+            with rows.shown_journeys(kind):
+                cohorts.count(kind)
+        for day in (*days.values(), cohorts):
             day.sum_up(is_renewed=True)
-        for name in (*COUNTED, *_LAST):
-            self._write(name)
-        self.report("whether it agrees with the ledger")
+        self._write_all((*COUNTED, *_LAST))
         if not self._agrees():
             return False
+        self.report("writing the KPI tables")
+        self.connection.commit()
+        self.connection.begin()
+        rows.replace_points()
+        self._write_all(_NOT_COUNTED)
         self._finish()
+        self.report("writing the rest")
+        self.connection.commit()
         return True
 
+    def _write_all(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.report(name)
+            self._write(name)
+
     def _write(self, name: str) -> None:
-        self.report(name)
         if name.endswith("_daily"):
             write_days(self.connection, name, self.values, has_before=self._has_before)
         else:
             self._run(f"create or replace table {name} as {published_query(name)}")
 
-    def _find_changes(self) -> None:
-        self._make("told_sends", "credited_leads")
-        self._run(
-            "create temp view credited_acts as from warehouse.lead_behaviours"
-            " where lead_id in (select credited_leads.lead_id from credited_leads)"
-        )
-        self._make("asked_acts", "changed_sends", "changed_leads")
-        self._run(
-            "create temp table changed_decisions as"
-            " select send_id from ledger.send_decisions where decided_at >= $since"
-        )
-        self._run("create temp table changed_mails as from changed_sends union from changed_decisions")
-        self._run(
-            "create temp table scope_sends as from ledger.sends"
-            " where send_id in (select changed_sends.send_id from changed_sends)"
-        )
-
-    def _count(self, days: Sequence[Day], kind: str, prefix: str) -> None:
-        """Count what the changed mails and leads add to their days, by the tables as they stand now."""
-        self.report(f"their days, {kind}")
-        shown = {
-            "send_decisions": "send_id in (select changed_mails.send_id from changed_mails)",
-            "sends": "send_id in (select changed_mails.send_id from changed_mails)",
-            "lead_stage_changes": "lead_id in (select changed_leads.lead_id from changed_leads)",
-            "lead_tier_changes": "lead_id in (select changed_leads.lead_id from changed_leads)",
-            "segment_members": "lead_id in (select changed_leads.lead_id from changed_leads)",
-        }
-        small = {
-            "handoffs": "current_lead_id in (select changed_leads.lead_id from changed_leads)",
-            "deals": "lead_id in (select changed_leads.lead_id from changed_leads)",
-            "handoff_changes": "true",
-        }
-        for name, condition in shown.items():
-            self._run(f"create temp table {name} as from fresh.main.{name} where {condition}")
-        for name, condition in small.items():
-            source = f"temp.{prefix}{name}" if prefix else f"fresh.main.{name}"
-            self._run(f"create temp table {name} as from {source} where {condition}")
-        for day in days:
-            day.count(kind)
-        for name in (*shown, *small):
-            self._run(f"drop table temp.{name}")
-
-    def _replace(self, name: str, key: str, changed: str) -> None:
-        """Replace the rows of a table that changed, or all where that is faster."""
-        self.report(name)
-        self._run(f"create temp table replaced as {changed}")
-        rows = self._value(f"select count(*) from {name}")
-        going = self._value(f"select count(*) from {name} where {key} in (from replaced)")
-        # the query of sends makes but those in scope
-        if going > rows * _LARGE_PART and name != "sends":
-            self._run(f"create or replace table {name} as {published_query(name)}")
-        else:
-            self._run(f"delete from {name} where {key} in (from replaced)")
-            self._run(f"insert into {name} from ({published_query(name)}) where {key} in (from replaced)")
-        self._run("drop table replaced")
-
     def _agrees(self) -> bool:
-        """Whether there is no mail and no decision that a run changed unseen."""
-        counts = {"sends": "state", "send_decisions": "decision, is_final"}
-        return all(
-            not self.connection.execute(
-                f"(select {columns}, count(*) from ledger.{name} group by all)"
-                f" except (select {columns}, count(*) from fresh.main.{name} group by all)"
-            ).fetchall()
-            for name, columns in counts.items()
-        )
+        """Whether the days count the mails of the ledger, all of them: none was changed unseen."""
+        self.report("whether it agrees with the ledger")
+        row = self.connection.execute(
+            """
+            select
+                (select count(*) from sends) = (select count(*) from ledger.sends)
+                and (select count(*) from send_decisions) = (select count(*) from ledger.send_decisions)
+                and (select count(*) from ledger.send_decisions where is_final) = coalesce(sum(targeted), 0)
+                and (select count(*) from ledger.sends where state in ('accepted', 'delivered', 'bounced', 'dropped'))
+                = coalesce(sum(sent), 0)
+            from kpi_mail_daily
+            """
+        ).fetchone()
+        return row == (True,)
 
     def _finish(self) -> None:
         self.report("effects and comments")
@@ -218,21 +184,12 @@ class Publication:
                 $timezone::varchar as timezone,
                 (select arg_max(recompute_id, number) from warehouse.recomputes) as recompute_id,
                 $made_by::varchar as made_by,
-            """,
-            {"made_by": _made_by()},
+            """
         )
         comment_tables(self.connection)
 
-    def _make(self, *names: str) -> None:
-        for name in names:
-            self._run(f"create temp table {name} as {part_query(name)}")
-
-    def _run(self, query: str, more: dict[str, Any] | None = None) -> None:
-        run(self.connection, query, self.values | (more or {}))
-
-    def _value(self, query: str) -> Any:
-        row = self.connection.execute(query).fetchone()
-        return row[0] if row else None
+    def _run(self, query: str) -> None:
+        run(self.connection, query, self.values)
 
 
 @cache

@@ -10,6 +10,8 @@ import duckdb
 from warehouse.derivation import MODELS, PARAMETER
 
 _PUBLISHED = MODELS / "published"
+CREDITABLE = "select send_id, current_lead_id, scenario, step, variant, delivered_at"
+"""The columns by which acts are credited to mails."""
 
 
 @cache

@@ -24,8 +24,8 @@ from warehouse.rule_tables import write_rules
 ABOUT_PEOPLE = (
     "lead_identities", "visitor_ties", "link_visits", "visitor_bindings", "send_addresses", "unknown_addressees",
     "known_agents", "scanner_clicks", "bare_mails", "mail_blocks", "last_deliveries", "send_outcomes", "deals",
-    "lead_aliases", "lead_activity", "lead_starts", "lead_attribute_history", "lead_attributes", "lead_company_keys",
-    "lead_accounts", "lead_consents", "lead_suppressions", "account_domains", "account_names",
+    "lead_aliases", "lead_activity", "lead_starts", "lead_first_records", "lead_attribute_history", "lead_attributes",
+    "lead_company_keys", "lead_accounts", "lead_consents", "lead_suppressions", "account_domains", "account_names",
 )  # fmt: skip
 """The tables that are kept from run to run, whatever the rules."""
 BY_RULES = (

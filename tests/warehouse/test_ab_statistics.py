@@ -14,6 +14,7 @@ from warehouse.ab_statistics import (
     detectable_effect,
     effect_of,
     mails_needed,
+    sample_needed,
     sample_ratio_p_value,
 )
 
@@ -153,3 +154,26 @@ def test_a_test_as_large_as_planned_finds_what_it_was_planned_for(
     assert (distance > quantile(ALPHA / comparisons)).mean() == pytest.approx(POWER, abs=0.015)
     seen = detectable_effect(rate, mails, mails, comparisons)
     assert seen == pytest.approx(smallest, abs=smallest / 100)
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.8, 0.2), (0.1, 0.9), (0.5, 0.3, 0.2)])
+def test_a_sample_of_any_shares_finds_what_it_was_planned_for(shares: tuple[float, ...]) -> None:
+    """Of arms of other sizes than one another the rates count in their own sizes."""
+    rate, smallest, comparisons = 0.051, 0.03, len(shares) - 1
+    sample = sample_needed(rate, smallest, shares)
+    assert sample is not None
+    mails, first_mails = round(sample * min(shares[1:])), round(sample * shares[0])
+    chance = np.random.default_rng(13)
+    one, other = chance.binomial(mails, rate + smallest, TESTS), chance.binomial(first_mails, rate, TESTS)
+    pooled = (one + other) / (mails + first_mails)
+    distance = (one / mails - other / first_mails) / np.sqrt(pooled * (1 - pooled) * (1 / mails + 1 / first_mails))
+    assert (distance > quantile(ALPHA / comparisons)).mean() == pytest.approx(POWER, abs=0.02)
+    seen = detectable_effect(rate, mails, first_mails, comparisons)
+    assert seen == pytest.approx(smallest, rel=0.02)
+
+
+def test_a_sample_of_equal_shares_is_that_of_each_variant_times_their_number() -> None:
+    each, all_three = mails_needed(0.25, 0.05, 2), sample_needed(0.25, 0.05, (1 / 3, 1 / 3, 1 / 3))
+    assert each is not None and all_three is not None
+    assert all_three == pytest.approx(3 * each, abs=3)
+    assert sample_needed(0.98, 0.05, (0.5, 0.5)) is None

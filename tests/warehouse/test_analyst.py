@@ -108,8 +108,9 @@ def test_the_parquet_files_hold_what_the_published_file_holds(tmp_path: Path) ->
             ).fetchall()
             assert other == []
         cookbook = (REPOSITORY / "docs" / "cookbooks" / "analysts.md").read_text(encoding="utf-8")
-        (statements,) = re.findall(r"```sql\n(.*?)```", cookbook, re.DOTALL)
-        for statement in connection.extract_statements(statements):
+        blocks = re.findall(r"```sql\n(.*?)```", cookbook, re.DOTALL)
+        assert len(blocks) == 3
+        for statement in connection.extract_statements("".join(blocks)):
             assert connection.execute(statement).description
 
 

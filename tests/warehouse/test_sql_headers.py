@@ -149,6 +149,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, seen: Seen) -> Iterator[Worl
         made.hand_off(RULES, at(3))
         made.pull_provider_events(at(3.5))
         made.send(RULES, at(4))
+        made.pull_provider_events(at(4.2))
         _what_sales_does(made)
         made.hand_off(RULES, at(4.5))
         made.facts(_what_changes_whose_it_is)

@@ -69,7 +69,9 @@ create table if not exists lead_behaviours (
     is_opt_out_click boolean,
     is_counted boolean
 );
-create table if not exists lead_activity (lead_id varchar, first_at timestamptz, last_action_at timestamptz);
+create table if not exists lead_activity (
+    lead_id varchar, first_at timestamptz, first_source varchar, last_action_at timestamptz
+);
 create table if not exists lead_next_changes (lead_id varchar, award_at timestamptz, answer_at timestamptz);
 create table if not exists lead_company_keys (
     lead_id varchar, valid_from timestamptz, valid_to timestamptz, number varchar, domain varchar, name varchar

@@ -9,6 +9,9 @@ comment on table recomputes is 'Each recompute; derived_changes says what those 
 create table derived_changes (
     table_name varchar not null,
     id varchar not null,
-    number bigint not null
+    number bigint not null,
+    earliest_at timestamptz
 );
 comment on table derived_changes is 'The last recompute that changed rows of a derived table, by the lead or the send.';
+comment on column derived_changes.earliest_at is
+'The earliest instant of the rows that were changed; NULL where it is not told.';

@@ -1,11 +1,12 @@
--- One row per lead that events to place belong to: the first of them, and the last that was an act of its own.
+-- One row per lead that events to place belong to: the first of them, its source, and the last that was an act of its
+-- own.
 -- key: lead_id
 -- from: events_to_place, scanner_clicks, passive_event_types, shared_visitors, lead_identities, send_addresses,
 --       visitor_bindings
 -- Events are gathered by the identities they bear before these are looked up. A browser that several people used is
--- looked up event by event.
+-- looked up event by event. Of first events of one instant, the source is the first by name.
 with acts as (
-    select email, external_id, send_id, visitor, event_type, occurred_at, false as is_machine
+    select email, external_id, send_id, visitor, event_type, occurred_at, source, false as is_machine
     from events_to_place
     where event_type not in ('mail_open', 'mail_click')
     union all
@@ -16,6 +17,7 @@ with acts as (
         events.visitor,
         events.event_type,
         events.occurred_at,
+        events.source,
         is_machine_reading(events.properties) or scanner_clicks.event_id is not null as is_machine,
     from events_to_place as events
     left join scanner_clicks on events.event_id = scanner_clicks.event_id
@@ -29,6 +31,7 @@ gathered as (
         case when events.email is null and events.external_id is null then events.send_id end as send_id,
         case when events.email is null and events.external_id is null then events.visitor end as visitor,
         case when shared_visitors.visitor is not null then events.occurred_at end as seen_at,
+        events.source,
         min(events.occurred_at) as first_at,
         max(events.occurred_at) filter (passive.event_type is null and not events.is_machine) as last_action_at,
     from acts as events
@@ -42,6 +45,7 @@ owned as (
     select
         coalesce(by_email.lead_id, by_id.lead_id, by_send.lead_id, visitor_bindings.lead_id) as lead_id,
         gathered.first_at,
+        gathered.source,
         gathered.last_action_at,
     from gathered
     left join lead_identities as by_email on gathered.email = by_email.value and by_email.kind = 'email'
@@ -58,6 +62,7 @@ owned as (
 select
     lead_id,
     min(first_at) as first_at,
+    arg_min(source, (first_at, source)) as first_source,
     max(last_action_at) as last_action_at,
 from owned
 where lead_id is not null

@@ -1,6 +1,6 @@
 -- One row per local date and purchase stage: who came, who moved on and what came of it, of the leads looked at.
 -- key: date, stage
--- from: lead_stage_changes, lead_tier_changes, handoffs, handoff_changes, deals
+-- from: lead_stage_changes, lead_tier_changes, handoffs, deals
 with stage_stays as (
     select
         lead_id,
@@ -33,16 +33,6 @@ hot_in_stage as (
     where hot_stays.tier = 'hot'
 ),
 
-met as (
-    -- what was won has been a meeting, though nobody said so in between; what was lost may never have come to one
-    select
-        handoff_id,
-        min(changed_at) as changed_at,
-    from handoff_changes
-    where status in ('meeting', 'won')
-    group by handoff_id
-),
-
 happenings as (
     select stage, entered_at as happened_at, 'entered' as what, 1 as number from stage_stays
     union all
@@ -62,19 +52,14 @@ happenings as (
             1 as number,
         from handoffs
         union all
-        -- whose history was not kept yet has the day of the first contact, or that of the handoff
         select
             current_lead_id as lead_id,
             caused_at as at_stage,
-            coalesce(met.changed_at, first_contact_at, handed_off_at) as happened_at,
+            met_at as happened_at,
             'meetings' as what,
             1 as number,
         from handoffs
-        left join met on handoffs.handoff_id = met.handoff_id
-        where
-            met.handoff_id is not null
-            or handoffs.outcome in ('meeting', 'won')
-            or handoffs.status in ('meeting', 'won')
+        where met_at is not null
         union all
         select lead_id, won_at as at_stage, won_at as happened_at, 'deals_won' as what, 1 as number
         from deals

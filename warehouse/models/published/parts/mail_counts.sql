@@ -1,24 +1,40 @@
 -- One row per local date, scenario, step, variant and segment of the mails looked at: their counts.
 -- key: date, scenario, step, variant, segment
--- from: send_decisions, sends
+-- from: sends, send_decisions
+-- A mail that was decided on has a row in sends from then on; of the others there is but the decision.
 with keyed as (
     select
-        (coalesce(sends.sent_at, send_decisions.decided_at) at time zone $timezone)::date as date,
-        send_decisions.scenario,
-        send_decisions.step,
-        send_decisions.variant,
-        send_decisions.segment,
-        sends.state in ('accepted', 'delivered', 'bounced', 'dropped') as is_sent,
-        sends.delivered_at is not null as is_delivered,
-        sends.opened_at is not null as is_opened,
-        sends.clicked_at is not null as is_clicked,
-        sends.converted_at is not null as is_converted,
-        coalesce(sends.state = 'bounced', false) as is_bounced,
-        sends.unsubscribed_at is not null as is_unsubscribed,
-        sends.complained_at is not null as is_complained,
+        (coalesce(sent_at, planned_at) at time zone $timezone)::date as date,
+        scenario,
+        step,
+        variant,
+        segment,
+        state in ('accepted', 'delivered', 'bounced', 'dropped') as is_sent,
+        delivered_at is not null as is_delivered,
+        opened_at is not null as is_opened,
+        clicked_at is not null as is_clicked,
+        converted_at is not null as is_converted,
+        state = 'bounced' as is_bounced,
+        unsubscribed_at is not null as is_unsubscribed,
+        complained_at is not null as is_complained,
+    from sends
+    union all
+    select
+        (decided_at at time zone $timezone)::date as date,
+        scenario,
+        step,
+        variant,
+        segment,
+        false as is_sent,
+        false as is_delivered,
+        false as is_opened,
+        false as is_clicked,
+        false as is_converted,
+        false as is_bounced,
+        false as is_unsubscribed,
+        false as is_complained,
     from send_decisions
-    left join sends on send_decisions.send_id = sends.send_id
-    where send_decisions.is_final
+    where is_final and decision != 'sent'
 )
 
 select
