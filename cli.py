@@ -187,6 +187,28 @@ def preview(
 
 
 @app.command()
+def dashboard(
+    link: Annotated[
+        bool,
+        typer.Option(
+            "--link", help="Print a link to it on the web face, too; it works for 30 days, for whoever has it."
+        ),
+    ] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the dashboard of what was last published as one HTML file that needs no network, and print its path."""
+    from tasks.dashboard import dashboard_link, write_dashboard
+
+    with _errors_told():
+        settings = _settings(home)
+        told = {"dashboard": str(write_dashboard(settings))}
+        if link:
+            told["link"] = dashboard_link(settings, datetime.now(UTC))
+    print(json.dumps(told, ensure_ascii=False) if as_json else "\n".join(told.values()))
+
+
+@app.command()
 def handoff(as_of: AsOfOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Hand hot leads to sales and read back the follow-up, once."""
     from flows.hand_off_leads import hand_off_leads

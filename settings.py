@@ -171,6 +171,11 @@ class Settings(BaseSettings):
         return self.published_file or self.home / "kpi.duckdb"
 
     @property
+    def dashboard(self) -> Path:
+        """The dashboard's page."""
+        return self.home / "dashboard.html"
+
+    @property
     def sfa(self) -> str:
         """SQLAlchemy URL of the SFA. May hold a credential: never log it."""
         return self.sfa_url.get_secret_value() if self.sfa_url else f"sqlite:///{self.home / 'sfa.db'}"

@@ -27,6 +27,8 @@ FOLLOW_UP_SALT = "follow up"
 """Of the tokens by which a sales rep says what became of a handoff."""
 HANDOFFS_SALT = "handoffs"
 """Of the tokens that show a rep's open handoffs, or all of them, for some days."""
+DASHBOARD_SALT = "dashboard"
+"""Of the tokens that show the dashboard until a day."""
 MAX_TOKEN_LETTERS = 200
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _BLOCK = 64

@@ -15,7 +15,7 @@ from tasks import steps
 
 @flow(name="daily-handoff-and-kpi")
 def daily_handoff_and_kpi(as_of: datetime | None = None, home: Path | None = None) -> Path:
-    """Hand off what no cycle has, send each rep the day's list, build the KPI tables, and publish them.
+    """Hand off what no cycle has, send each rep the day's list, publish the KPI tables, and write the dashboard.
 
     Args:
         as_of: The instant of the run; default now, once its turn has come.
@@ -35,6 +35,7 @@ def daily_handoff_and_kpi(as_of: datetime | None = None, home: Path | None = Non
         steps.plan_digests(home, at)
         _, more = hand_off(home, at)
         published = steps.publish_kpis(home, at)
+    steps.write_dashboard(home)
     steps.show_figures(published, at)
     fail_with([*unread_sources(inbox), *faults, *more])
     return published

@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from intake.confirm import Confirm
 from intake.context import make_context, page, sender_name
+from intake.dashboard import Dashboard
 from intake.downloads import Downloads
 from intake.follow_up import FollowUp
 from intake.forms import Forms
@@ -95,6 +96,7 @@ def make_app(
             Route("/preferences/{token}", opt_out.preferences, methods=["GET", "POST"]),
             Route("/h/{token}", follow_up.handoff, methods=["GET", "POST"]),
             Route("/handoffs/{token}", follow_up.handoffs),
+            Route("/dashboard/{token}", Dashboard(context).dashboard),
             Route("/webhooks/sendgrid", webhook.take, methods=["POST"]),
             Route("/healthz", healthz),
             Route("/metrics", metrics),

@@ -30,7 +30,7 @@ ASKED_A_MINUTE: Mapping[str, int] = {"forms": 20, "u": 60, "preferences": 60, "c
 """Requests a minute that leave an entry, from one address; others are not counted."""
 NOTED_WHEN_SEEN = frozenset({"d"})
 """Routes where a GET leaves an entry, too."""
-ROUTES = frozenset({*BODY_LIMITS, *ASKED_A_MINUTE, "handoffs", "t.js", "healthz", "metrics", "intake.css"})
+ROUTES = frozenset({*BODY_LIMITS, *ASKED_A_MINUTE, "handoffs", "dashboard", "t.js", "healthz", "metrics", "intake.css"})
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",

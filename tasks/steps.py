@@ -21,7 +21,7 @@ from prefect.context import FlowRunContext, TaskRunContext
 
 from rules.loader import load_rules
 from settings import load_settings
-from tasks import cards, evidence, handoff, notices, pull, send, sfa_sync
+from tasks import cards, dashboard, evidence, handoff, notices, pull, send, sfa_sync
 from tasks.review import run as review
 from tasks.summary import cell, read_figures, to_markdown
 from warehouse.connection import check_instant, open_warehouse
@@ -148,6 +148,12 @@ def publish_kpis(home: Path | None, as_of: datetime) -> Path:
     """Build the analysts' file and put it in place. Returns its path."""
     tell("publishing the KPI tables")
     return publish(load_settings(home), as_of)
+
+
+@step(name="write the dashboard")
+def write_dashboard(home: Path | None) -> Path:
+    """Write the dashboard of what was published. Returns its path."""
+    return dashboard.write_dashboard(load_settings(home))
 
 
 @step(name="show figures")
