@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser lint format docs bench soak lock clean
+.PHONY: help demo test browser patch lint format docs bench soak lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -17,13 +17,18 @@ help: ## show this list
 demo: .venv/installed ## a simulated company lives through some weeks; ends with its figures
 	$(BIN)/nurture demo --home var/demo
 
-test: .venv/installed browser ## every test, with a real Prefect server, PostgreSQL, Chromium and a stand-in SendGrid
+test: .venv/installed browser patch ## every test, with a real Prefect server, PostgreSQL, Chromium and a stand-in SendGrid
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 browser: ## Debian's Chromium, which tests of pages drive; installed where it is missing and one is root
 	@command -v chromium >/dev/null \
 		|| { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; } \
 		|| echo "Chromium is missing, and tests of pages will fail: install the Debian package chromium" >&2
+
+patch: ## the program that proposed edits of rules must apply by; installed where it is missing and one is root
+	@command -v patch >/dev/null \
+		|| { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends patch >/dev/null; } \
+		|| echo "patch is missing, and tests of proposed edits will fail: install the Debian package patch" >&2
 
 lint: .venv/installed ## style, types, import directions, SQL
 	$(BIN)/ruff check .

@@ -64,7 +64,8 @@ def _still_stands(folder: Path, file: str, text: str) -> bool:
 
 def _diff(file: str, before: str, after: str) -> str:
     origin = file if before else "/dev/null"
-    lines = difflib.unified_diff(_lines(before), _lines(after), origin, file)
+    # a line around a change places it; more would show what stands near, and keep edits of neighbours from each other
+    lines = difflib.unified_diff(_lines(before), _lines(after), origin, file, n=1)
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 

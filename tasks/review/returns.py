@@ -61,10 +61,11 @@ def _reason(reason: str, label: str, rows: Mapping[int, Row]) -> Measured:
 def _withheld(reason: str, label: str, rows: list[Row], rules: RuleSet, folder: Path) -> list[Measured]:
     """The segment of which sales gives back most for a reason, beside all other handoffs."""
     withheld = {one.segment for one in rules.handoff.not_when}
+    known = {one.id for one in rules.segments}
     best: tuple[float, Row] | None = None
     looked_at = 0
     for row in rows:
-        if row["segment"] in withheld or row["answered"] == row["answered_of_all"]:
+        if row["segment"] in withheld or row["segment"] not in known or row["answered"] == row["answered_of_all"]:
             continue
         looked_at += 1
         here = (row["returned"], row["answered"])

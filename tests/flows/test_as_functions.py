@@ -17,6 +17,7 @@ from flows.hand_off_leads import hand_off_leads
 from flows.nurture_cycle import nurture_cycle
 from flows.pull_behavior import pull_behavior
 from flows.recompute_leads import recompute_leads
+from flows.review_performance import review_performance
 from flows.runtime import as_only_writer, instant
 from flows.send_scenarios import send_scenarios
 from rules.loader import load_rules
@@ -60,6 +61,7 @@ def test_every_flow_runs_as_a_plain_function_and_asks_prefect_for_nothing(compan
     assert hand_off_leads.fn(as_of=NOON)["handoffs"] == 1
     assert nurture_cycle.fn(as_of=NOON)["handoff"]["handoffs"] == 0
     assert daily_handoff_and_kpi.fn(as_of=NOON) == company.home / "kpi.duckdb"
+    assert review_performance.fn(as_of=NOON)["notices_sent"] == 1
 
 
 @pytest.mark.parametrize("flow", [hand_off_leads, daily_handoff_and_kpi])

@@ -190,11 +190,18 @@ def test_a_scheduled_run_of_every_deployment_completes(deployed: Deployed) -> No
     runs = deployed.run(*(entry["name"] for entry in DEPLOYMENTS))
     ((published_at,),) = deployed.rows("kpi.duckdb", "select as_of from publication")
     assert begun <= published_at <= datetime.now(UTC)
-    digests = {
-        name for (name,) in deployed.rows("ledger.duckdb", "select notice_id from notices where kind = 'digest'")
-    }
+    lists = "select notice_id from notices where kind in ('digest', 'review')"
+    digests = {name for (name,) in deployed.rows("ledger.duckdb", lists)}
     new = set(deployed.accepted()) - set(accepted)
     assert new <= digests, "what was due months ago is not mailed any more"
+    assert deployed.rows("ledger.duckdb", "select cause, state, count(*) from notices where kind = 'review' group by all order by all") == [
+        ("month", "accepted", 1), ("week", "accepted", 1),
+    ]  # fmt: skip
+    reviews = deployed.server.post("/artifacts/filter", flow_runs={"id": {"any_": runs}}, limit=200)
+    texts = {one["key"]: one["data"] for one in reviews if one["key"].startswith("nurture-review-")}
+    assert set(texts) == {"nurture-review-week", "nurture-review-month"}
+    assert all("## 指標" in text and not re.search(r"\w@\w", text) for text in texts.values())
+    assert len(list((deployed.company.home / "reviews").glob("*.html"))) == 2
     told = [deployed.server.get(f"/flow_runs/{run}") for run in runs]
     logs = deployed.server.post("/logs/filter", logs={"flow_run_id": {"any_": runs}}, limit=200)
     assert logs

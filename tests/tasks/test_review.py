@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -166,6 +167,38 @@ def test_where_there_is_nothing_yet_it_says_too_few_and_proposes_nothing(tmp_pat
         if one.finding in {"metric_change", "rule_lift", "threshold"}:
             assert one.is_noise is None
             assert "足り" in one.told or "必要です" in one.told
+
+
+def test_a_rule_set_with_decay_conditions_and_losses_is_reviewed_too(tmp_path: Path) -> None:
+    """Of its proposals each applies by itself, and the set it leaves differs in nothing else."""
+    settings = made_history(tmp_path / "home", ALL_TRUE, rule_set="b2b")
+    rules = load_rules(settings.rules)
+    findings = find_in_period(settings, rules, "week", AS_OF)
+    assert {one.subject for one in findings if one.finding == "rule_lift"} == {rule.id for rule in rules.scoring}
+    edits = {f"{one.finding}/{one.subject}": one for one in findings if one.rule_edit is not None}
+    assert "useless_points/document_download" in edits
+    for name, one in edits.items():
+        folder, patch = tmp_path / "copy", tmp_path / "edit.patch"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(settings.rules, folder)
+        patch.write_text(one.rule_edit or "", encoding="utf-8", newline="")
+        done = subprocess.run(["git", "apply", "-p0", str(patch)], cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, (name, done.stderr)
+        assert changed(rules, load_rules(folder)), name
+
+
+def test_points_taken_off_for_nothing_are_worth_nothing_either() -> None:
+    """Whoever opts out buys as often as others: then there is nothing to take off for; those who buy less lose points."""
+    rules = load_rules(REPOSITORY / "rules" / "b2b")
+    counts = noise(np.random.default_rng(4), rules)
+    found = by_name(find(counts, rules, REPOSITORY / "rules" / "b2b"))
+    useless = found["useless_points/opt_out"]
+    assert useless.rule_edit is not None
+    assert "-20点" in useless.told
+    rarely = [{**row, "deals": 1} if row["rule"] == "opt_out" else row for row in counts.rules]
+    found = by_name(find(replace(counts, rules=rarely), rules, REPOSITORY / "rules" / "b2b"))
+    assert "useless_points/opt_out" not in found
+    assert "見分けるのに役立っています" in found["rule_lift/opt_out"].told
 
 
 REVIEWS = 200
