@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from rules.models import RuleSet
 from settings import Settings
 from tests.facts import add_event
+from tests.rule_sets import CASE_STUDY
 from tests.tasks.test_send_balance import ADDRESSES, STEPS, Life, Run, Story, rules_of, stories
 from tests.world import World, stand_in
 from warehouse.connection import open_ledger, open_warehouse
