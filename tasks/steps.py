@@ -173,7 +173,9 @@ def show_figures(published: Path, as_of: datetime) -> None:
         )
     create_markdown_artifact(
         key="nurture-summary",
-        markdown=f"## {as_of.isoformat()}\n\n" + "\n".join(to_markdown(table) for table in figures),
+        markdown=f"## {as_of.isoformat()}\n\n"
+        + "\n".join(to_markdown(table) for table in figures)
+        + f"\nダッシュボード: `{published.with_name('dashboard.html')}` (リンク: `nurture dashboard --link`)\n",
         description="日次サマリー",
     )
 

@@ -10,6 +10,60 @@ from typing import Any
 import duckdb
 
 _TABLES: dict[str, tuple[str, Sequence[str], str]] = {
+    "main": (
+        "主な指標",
+        ("指標", "直近28日", "その前の28日", "ガイドの目安"),
+        """
+        with periods as (
+            select
+                name,
+                (as_of at time zone timezone)::date - ends as first_date,
+                (as_of at time zone timezone)::date - starts as end_date,
+            from publication cross join (values ('now', 28, 0), ('before', 56, 28)) as spans(name, ends, starts)
+        ),
+
+        mails as (
+            select
+                name, sum(opened) as opened, sum(clicked) as clicked, sum(delivered) as delivered,
+                sum(converted) as converted, sum(delivered) filter (converted is not null) as asked,
+            from periods left join kpi_mail_daily on date >= first_date and date < end_date group by name
+        ),
+
+        sales as (
+            select
+                name, coalesce(sum(handed_off), 0) as handed_off, sum(contacted_within_limit) as in_time,
+                sum(contacted_within_limit + breached) as due,
+            from periods left join kpi_handoff_daily on date >= first_date and date < end_date group by name
+        ),
+
+        deals as (
+            select name, coalesce(sum(deals_won), 0) as won, coalesce(sum(amount), 0) as amount
+            from periods left join kpi_funnel_daily on date >= first_date and date < end_date group by name
+        ),
+
+        figures as (
+            select
+                1 as place, name, '開封率' as figure, share_of(opened, delivered) as value, '20〜30%' as guide,
+            from mails
+            union all
+            select 2, name, 'クリック率', share_of(clicked, delivered), '5.1%' from mails
+            union all
+            select 3, name, 'CV率', share_of(converted, asked), null from mails
+            union all
+            select 4, name, '営業への引き継ぎ', format('{:,}', handed_off::bigint), null from sales
+            union all
+            select 5, name, '期限内の連絡', share_of(in_time, due), '100%' from sales
+            union all
+            select 6, name, '受注', format('{:,}', won::bigint), null from deals
+            union all
+            select 7, name, '受注金額', format('{:,}円', amount::bigint), null from deals
+        )
+
+        select
+            figure, any_value(value) filter (name = 'now'), any_value(value) filter (name = 'before'), any_value(guide)
+        from figures group by place, figure order by place
+        """,
+    ),
     "tiers": (
         "リード(ティア別)",
         ("ティア", "リード数", "配信可"),
@@ -94,6 +148,9 @@ REASONS = {
 """Decisions not to send, in the words of those who read the summary."""
 
 
+_SHARE_OF = "create macro share_of(part, whole) as case when whole > 0 then format('{:.1f}%', part * 100.0 / whole) end"
+
+
 @dataclass(frozen=True)
 class Figures:
     """One small table for people. Rates are doubles between 0 and 1 and named so by their column (…率)."""
@@ -106,7 +163,11 @@ class Figures:
 
 def read_figures(published: Path) -> list[Figures]:
     """The figures of a published file, in the order in which they are read."""
-    with duckdb.connect(str(published), read_only=True) as connection:
+    with duckdb.connect() as connection:
+        path = str(published).replace("'", "''")  # ATTACH takes no bound value; the path is a setting
+        connection.execute(f"attach '{path}' as kpi (read_only)")
+        connection.execute(_SHARE_OF)
+        connection.execute("set search_path = 'kpi.main,memory.main'")
         return [
             Figures(key, title, tuple(columns), tuple(connection.execute(query).fetchall()))
             for key, (title, columns, query) in _TABLES.items()

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from benchmarks.publishing import measure_publishing
 from benchmarks.recomputing import SAME_TABLES, check_same, measure_size, slope
 from benchmarks.sending import measure_sending
 from benchmarks.syncing import measure_syncing
@@ -42,6 +43,16 @@ def test_as_many_leads_are_synced_as_the_floor_upserts() -> None:
         ("sqlite", "floor", 300), ("sqlite", "ours", 300), ("postgresql", "floor", 300), ("postgresql", "ours", 300),
     ]  # fmt: skip
     assert all(one.seconds > 0 and one.peak_bytes > 0 for one in found)
+
+
+def test_a_day_is_published_by_what_it_changed(tmp_path: Path) -> None:
+    said: list[str] = []
+    anew, renewed = measure_publishing(tmp_path, 1_000, 60_000, said.append)
+    assert 0 < renewed.kpi_seconds < renewed.seconds
+    assert anew.peak_bytes > 0
+    assert "sends" in anew.parts
+    assert "which mails have changed" in renewed.parts, "it was renewed, and not built anew"
+    assert any('"sends"' in one for one in said)
 
 
 def test_slope_is_that_of_time_on_size() -> None:
