@@ -158,12 +158,17 @@ class Publication:
             self._run(f"create or replace table {name} as {published_query(name)}")
 
     def _agrees(self) -> bool:
-        """Whether the days count the mails of the ledger, all of them: none was changed unseen."""
+        """Whether each state has as many mails as in the ledger, and the days count all: none changed unseen."""
         self.report("whether it agrees with the ledger")
+        states = "select state, count(*) as mails from {} group by state"
         row = self.connection.execute(
-            """
+            f"""
             select
-                (select count(*) from sends) = (select count(*) from ledger.sends)
+                not exists (
+                    ({states.format("sends")} except {states.format("ledger.sends")})
+                    union all
+                    ({states.format("ledger.sends")} except {states.format("sends")})
+                )
                 and (select count(*) from send_decisions) = (select count(*) from ledger.send_decisions)
                 and (select count(*) from ledger.send_decisions where is_final) = coalesce(sum(targeted), 0)
                 and (select count(*) from ledger.sends where state in ('accepted', 'delivered', 'bounced', 'dropped'))

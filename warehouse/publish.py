@@ -41,6 +41,7 @@ def publish(settings: Settings, as_of: datetime, on_progress: Progress = lambda 
         pass
     target = settings.published
     target.parent.mkdir(parents=True, exist_ok=True)
+    _clear_up(target)
     fresh = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         if not _publish_into(fresh, settings, as_of, on_progress, is_anew=False):
@@ -90,6 +91,24 @@ def _attach_before(connection: duckdb.DuckDBPyConnection, published: Path) -> bo
         connection.execute(f"attach '{name}' as before (read_only)")
     except duckdb.Error:
         return False
+    return True
+
+
+def _clear_up(target: Path) -> None:
+    """Remove what publications have left that were killed: each is as large as the file itself."""
+    for left in target.parent.glob(f".{target.name}.*"):
+        process = left.name.removeprefix(f".{target.name}.").partition(".")[0]
+        if process.isdecimal() and not _is_running(int(process)):
+            left.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
     return True
 
 

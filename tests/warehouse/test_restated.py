@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from rules.models import RuleSet
 from tests.facts import START, add_consent, add_event, add_lead, at
 from tests.rule_sets import CASE_STUDY, DOWNLOAD, rule_set, step
 from tests.world import World, stand_in
+from warehouse.connection import open_ledger
 from warehouse.publication import Publication
 from warehouse.publish import publish
 
@@ -84,3 +87,35 @@ def test_figures_of_an_earlier_instant_are_built_anew(tmp_path: Path) -> None:
             assert connection.execute("select as_of from publication").fetchall() == [(at(2),)]
             assert connection.execute("select max(date) from kpi_segment_daily").fetchall() == [(at(2).date(),)]
             assert connection.execute("select count(restated_at) from kpi_segment_daily").fetchall() == [(0,)]
+
+
+def test_what_killed_publications_left_goes_and_an_unseen_change_builds_all_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[datetime] = []
+    build = Publication.build
+    monkeypatch.setattr(Publication, "build", lambda one: (built.append(one.values["as_of"]), build(one)))
+    with stand_in(tmp_path) as server:
+        world = World(tmp_path, server)
+
+        def add(connection: duckdb.DuckDBPyConnection) -> None:
+            add_lead(connection, "a@example.com")
+            add_consent(connection, "a@example.com")
+            add_event(connection, "document_download", at(1), email="a@example.com", asset="guide")
+
+        world.facts(add)
+        world.send(RULES, at(1))
+        publish(world.settings, at(2))
+        ended = subprocess.Popen(["true"])
+        ended.wait()
+        for name in (f".kpi.duckdb.{ended.pid}", f".kpi.duckdb.{ended.pid}.wal", f".kpi.duckdb.{os.getppid()}"):
+            (tmp_path / name).write_bytes(b"")
+        publish(world.settings, at(3))
+        assert built == [at(2)]
+        assert [path.name for path in tmp_path.glob(".kpi.duckdb.*")] == [f".kpi.duckdb.{os.getppid()}"]
+        # as if a ledger of another day had been put in its place
+        with open_ledger(world.settings) as ledger:
+            ledger.execute("update sends set state = 'bounced'")
+        with duckdb.connect(str(publish(world.settings, at(4))), read_only=True) as connection:
+            assert connection.execute("select state from sends").fetchall() == [("bounced",)]
+        assert built == [at(2), at(4)]
