@@ -314,9 +314,10 @@ class Derivation:
         if self.is_full:
             self.connection.execute("delete from recomputes")
             self.connection.execute("delete from derived_changes")
-        self.connection.execute(
-            "insert into recomputes values (?, ?, ?, ?)", [self._number, uuid.uuid4().hex, self.as_of, self.is_full]
-        )
+        if self.is_full or self.value(f"select 1 from derived_changes where number = {self._number} limit 1"):
+            self.connection.execute(
+                "insert into recomputes values (?, ?, ?, ?)", [self._number, uuid.uuid4().hex, self.as_of, self.is_full]
+            )
 
 
 def model(name: str) -> str:

@@ -5,7 +5,8 @@ create table recomputes (
     as_of timestamptz not null,
     is_full boolean not null
 );
-comment on table recomputes is 'Each recompute; derived_changes says what those changed that derived nothing anew.';
+comment on table recomputes is
+'Each recompute that changed anything; derived_changes says what, of those that did not derive all anew.';
 create table derived_changes (
     table_name varchar not null,
     id varchar not null,
