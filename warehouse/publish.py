@@ -70,6 +70,7 @@ def _publish_into(fresh: Path, settings: Settings, as_of: datetime, report: Prog
             shutil.copyfile(settings.published, fresh)
         attach(connection, fresh, "fresh", settings, read_only=False)
         connection.execute("set search_path = 'fresh.main,memory.main'")
+        connection.execute("set checkpoint_threshold = '1TB'")  # once, when the file is closed
         if is_anew:
             publication.build()
         elif not publication.renew():
