@@ -49,7 +49,7 @@ bench: .venv/installed ## measure, as ratios to floors measured in the same run
 
 soak: .venv/installed ## long kill tests and property runs
 	NURTURE_KILL_ROUNDS=200 NURTURE_PUBLICATIONS=50 NURTURE_PROPERTY_EXAMPLES=5000 $(BIN)/python -m pytest \
-		tests/test_kill.py tests/test_sfa_kill.py tests/intake/test_inbox_kill.py tests/tasks/test_send_balance.py \
+		tests/test_kill.py tests/test_sfa_kill.py tests/test_review_runs.py tests/intake/test_inbox_kill.py tests/tasks/test_send_balance.py \
 		tests/warehouse/test_increments.py tests/warehouse/test_order.py tests/warehouse/test_explain_agrees.py tests/warehouse/test_renewal.py tests/warehouse/test_identities.py \
 		tests/warehouse/test_analyst.py
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import time
 from collections import Counter
@@ -20,7 +21,7 @@ from tests.company import SmallCompany
 from tests.review_history import AS_OF, Truth, made_history
 
 NOW = AS_OF.isoformat()
-ROUNDS = 6
+ROUNDS = max(3, int(os.environ.get("NURTURE_KILL_ROUNDS", "0")) // 10)
 MANAGER = "ken.takahashi@example.com"
 
 

@@ -161,7 +161,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.timeout(600 if EXAMPLES is None else 0)
 @settings(
-    max_examples=int(EXAMPLES) // 10 if EXAMPLES else 3,
+    max_examples=int(EXAMPLES) // 10 if EXAMPLES else 2,
     deadline=None,
     derandomize=EXAMPLES is None,
     database=None,
