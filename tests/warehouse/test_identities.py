@@ -104,7 +104,7 @@ def seen() -> Counter[str]:
 
 @pytest.mark.timeout(600 if EXAMPLES is None else 0)
 @settings(
-    max_examples=int(EXAMPLES) // 10 if EXAMPLES else 2,
+    max_examples=int(EXAMPLES) // 10 if EXAMPLES else 3,
     deadline=None,
     derandomize=EXAMPLES is None,
     database=None,
