@@ -35,7 +35,10 @@ def daily_handoff_and_kpi(as_of: datetime | None = None, home: Path | None = Non
         steps.plan_digests(home, at)
         _, more = hand_off(home, at)
         published = steps.publish_kpis(home, at)
-    steps.write_dashboard(home)
-    steps.show_figures(published, at)
+    try:
+        steps.write_dashboard(home)
+    except FAULTS as error:
+        faults.append(error)  # what else went wrong is told all the same
+    steps.show_figures(home, published, at)
     fail_with([*unread_sources(inbox), *faults, *more])
     return published

@@ -157,7 +157,7 @@ def write_dashboard(home: Path | None) -> Path:
 
 
 @step(name="show figures")
-def show_figures(published: Path, as_of: datetime) -> None:
+def show_figures(home: Path | None, published: Path, as_of: datetime) -> None:
     """Put the day's figures into Prefect as artifacts; outside a flow run there is nothing to do."""
     if not FlowRunContext.get() and not TaskRunContext.get():
         return
@@ -175,7 +175,7 @@ def show_figures(published: Path, as_of: datetime) -> None:
         key="nurture-summary",
         markdown=f"## {as_of.isoformat()}\n\n"
         + "\n".join(to_markdown(table) for table in figures)
-        + f"\nダッシュボード: `{published.with_name('dashboard.html')}` (リンク: `nurture dashboard --link`)\n",
+        + f"\nダッシュボード: `{load_settings(home).dashboard}` (リンク: `nurture dashboard --link`)\n",
         description="日次サマリー",
     )
 
