@@ -189,8 +189,12 @@ class Settings(BaseSettings):
     def secret_keys(self) -> tuple[str, ...]:
         """The keys whose signatures count, the one that signs first. Never log them."""
         old = self.old_secret_keys.get_secret_value().split(",") if self.old_secret_keys else []
-        new = [self.secret_key.get_secret_value()] if self.secret_key else []
-        return tuple(key for key in (*new, *(key.strip() for key in old)) if key)
+        return tuple(key for key in (self.signing_key, *(key.strip() for key in old)) if key)
+
+    @property
+    def signing_key(self) -> str | None:
+        """The key that signs; an old one never does. Never log it."""
+        return (self.secret_key.get_secret_value() if self.secret_key else "") or None
 
     @property
     def zone(self) -> tzinfo:

@@ -1,4 +1,4 @@
-"""Each morning: the net under the handoffs, the list for each rep, then count and publish."""
+"""Each morning: the net under the handoffs, then count and publish, then the list for each rep."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from tasks import steps
 
 @flow(name="daily-handoff-and-kpi")
 def daily_handoff_and_kpi(as_of: datetime | None = None, home: Path | None = None) -> Path:
-    """Hand off what no cycle has, send each rep the day's list, publish the KPI tables, and write the dashboard.
+    """Hand off what no cycle has, publish the KPI tables, send the day's lists, and write the dashboard.
+
+    The lists come after the figures, which the managers' holds; they go out once a day, from ``digest_at`` on, however
+    often the flow runs.
 
     Args:
         as_of: The instant of the run; default now, once its turn has come.
@@ -32,9 +35,13 @@ def daily_handoff_and_kpi(as_of: datetime | None = None, home: Path | None = Non
         except FAULTS as error:
             faults.append(error)  # the figures are published all the same
         steps.recompute_leads(home, at)
-        steps.plan_digests(home, at)
         _, more = hand_off(home, at)
         published = steps.publish_kpis(home, at)
+        if steps.plan_digests(home, at):
+            try:
+                steps.send_notices(home, at)
+            except FAULTS as error:
+                more.append(error)
     try:
         steps.write_dashboard(home)
     except FAULTS as error:

@@ -36,10 +36,10 @@ class FollowUp:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._sender = sender_name(context)
-        keys = context.settings.secret_keys
+        keys, key = context.settings.secret_keys, context.settings.signing_key
         self._handoff = text_reader(keys, FOLLOW_UP_SALT)
         self._list = text_reader(keys, HANDOFFS_SALT)
-        self._sign = text_signer(keys[0], FOLLOW_UP_SALT) if keys else None
+        self._sign = text_signer(key, FOLLOW_UP_SALT) if key is not None else None
         self._labels = {reason.id: reason.label for reason in context.rules.handoff.return_reasons}
 
     async def handoff(self, request: Request) -> Response:

@@ -245,6 +245,7 @@ class HandoffFile(Frozen):
     return_reasons: tuple[ReturnReason, ...] = ()
     talking_points: tuple[SayWhen, ...] = ()
     channels: tuple[Channel, ...] = ()
+    digest_at: str = "07:00"
 
 
 class TriggerMailEntry(Frozen):

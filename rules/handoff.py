@@ -22,6 +22,7 @@ KEPT_CAUSE_LABELS = {HOT: "ホット(スコア到達)", HOT_AGAIN: "ホット(�
 KEPT_REASONS = ("already_handed_off", "account_handed_off", "not_cooled", "holdout")
 _TIERS = ("hot", "warm", "cold")
 _VARIABLE = re.compile(r"NURTURE_[A-Z0-9_]+")
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _MOST_HOURS = 2_000
 _MOST_DAYS = 3_650
 _MOST_WEIGHT = 100
@@ -156,6 +157,10 @@ class HandoffChecks:
                 "the reminder comes within the limit",
                 received=shown(value.remind_before_hours),
                 allowed=f"less than {value.limit_hours:g}",
+            )
+        if _TIME.fullmatch(value.digest_at) is None:
+            spot.at("digest_at").fault(
+                "this is no time of day", received=shown(value.digest_at), allowed='from "00:00" to "23:59"'
             )
         if value.reassigns and len(value.owners) < 2:
             spot.at("reassigns").fault(

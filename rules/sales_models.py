@@ -129,6 +129,8 @@ class Handoff(Frozen):
     """Empty: any words."""
     talking_points: tuple[TalkingPoint, ...] = ()
     channels: tuple[Channel, ...] = ()
+    digest_at: str = "07:00"
+    """From which local time on the day's list of open handoffs goes out."""
     sender: str
 
 

@@ -24,6 +24,7 @@ RESERVED_HEADERS = frozenset(
 )  # fmt: skip
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_MIME_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _ADDRESS = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")
 
 
@@ -89,6 +90,7 @@ def check_attachments(attachments: object) -> Iterator[Problem]:
     if not isinstance(attachments, list):
         yield Problem("Attachments must be an array of objects.", "attachments")
         return
+    ids: set[str] = set()
     for index, one in enumerate(attachments):
         field = f"attachments.{index}"
         if not isinstance(one, dict):
@@ -98,10 +100,16 @@ def check_attachments(attachments: object) -> Iterator[Problem]:
             yield Problem("An attachment needs a filename.", f"{field}.filename")
         if not is_text(one.get("content")) or not _is_base64(one["content"]):
             yield Problem("The content of an attachment must be Base64 and not empty.", f"{field}.content")
+        if "type" in one and (not isinstance(one["type"], str) or _MIME_TYPE.fullmatch(one["type"]) is None):
+            yield Problem("The type of an attachment must be a MIME type.", f"{field}.type")
         if one.get("disposition", "attachment") not in ("attachment", "inline"):
             yield Problem("The disposition must be attachment or inline.", f"{field}.disposition")
         elif one.get("disposition") == "inline" and not is_text(one.get("content_id")):
             yield Problem("What stands in the text needs a content_id.", f"{field}.content_id")
+        elif is_text(one.get("content_id")):
+            if one["content_id"] in ids:
+                yield Problem("Each content_id may stand once in a request.", f"{field}.content_id")
+            ids.add(one["content_id"])
 
 
 def _is_base64(text: str) -> bool:

@@ -57,10 +57,10 @@ def dashboard_link(settings: Settings, now: datetime, days: int = LINK_DAYS) -> 
     Raises:
         RunError: There is no key to sign it with.
     """
-    if not settings.secret_keys:
+    if settings.signing_key is None:
         raise RunError("a link has to be signed; set NURTURE_SECRET_KEY")
     until = (now.astimezone(settings.zone) + timedelta(days=days)).date().isoformat()
-    return f"{settings.public_url}/dashboard/{text_signer(settings.secret_keys[0], DASHBOARD_SALT)(until)}"
+    return f"{settings.public_url}/dashboard/{text_signer(settings.signing_key, DASHBOARD_SALT)(until)}"
 
 
 def _library(home: Path) -> str:

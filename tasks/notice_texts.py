@@ -84,12 +84,12 @@ class Wording:
         self._settings, self._rules, self._as_of, self._zone = settings, rules, as_of, settings.zone
         people: tuple[Person, ...] = (*rules.handoff.reviewers, *rules.handoff.owners, *rules.handoff.managers)
         self._names = {one.id: one.name for one in people}
-        keys = settings.secret_keys
+        key = settings.signing_key
         self._follow_up: Callable[[str], str] | None = None
         self._list: Callable[[str], str] | None = None
         self._url = settings.public_url
-        if keys:
-            self._follow_up, self._list = text_signer(keys[0], FOLLOW_UP_SALT), text_signer(keys[0], HANDOFFS_SALT)
+        if key is not None:
+            self._follow_up, self._list = text_signer(key, FOLLOW_UP_SALT), text_signer(key, HANDOFFS_SALT)
 
     def about_lead(self, row: Mapping[str, Any]) -> Message:
         """What to say of one lead: a row of :func:`warehouse.notices.planned_notices`."""
@@ -136,10 +136,13 @@ class Wording:
             if found
         )
         subject = f"【本日の対応】未連絡 {len(late) + len(today)}件(期限超過 {len(late)}件)、対応中 {len(mine)}件"
-        intro = [f"{self._names.get(recipient, '営業')} さん", "引き継いだリードの一覧です。"]
+        if not mine:
+            subject = "【本日の対応】対応中のリードはありません"
+        said = "引き継いだリードの一覧です。" if mine else "営業に引き継いで対応中のリードは、いまありません。"
+        intro = [f"{self._names.get(recipient, '営業')} さん", said]
         url = self.list_url(recipient if is_owner else EVERYONES)
         buttons = [("一覧を開く", url)] if url else []
-        if chart is not None and self._settings.secret_keys and self._settings.dashboard.exists():
+        if chart is not None and self._settings.signing_key is not None and self._settings.dashboard.exists():
             buttons.append(("ダッシュボードを開く", dashboard_link(self._settings, self._as_of)))
         told = [f"期限を過ぎて未連絡: {len(late)}件", f"今日が期限: {len(today)}件", f"対応中: {len(mine)}件"]
         return self._message(subject, intro, Brief((), sections), buttons, [*told, *([url] if url else [])], chart)

@@ -32,7 +32,7 @@ _OF_NOBODY = ("digest", "review")
 
 
 def plan_digests(settings: Settings, rules: RuleSet, as_of: datetime) -> int:
-    """Plan the morning's digests of open handoffs. Returns how many; a day has one for each who gets it."""
+    """Plan the morning's digests once it is time. Returns how many; a day has one for each who gets it."""
     with only_one(settings, "handoff"), open_ledger(settings) as ledger:
         return notices.plan_digests(ledger, rules, as_of, settings.timezone)
 

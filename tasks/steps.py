@@ -124,7 +124,7 @@ def write_sfa(home: Path | None, as_of: datetime) -> dict[str, int]:
 
 @step(name="plan digests", retries=1, retry_delay_seconds=5)
 def plan_digests(home: Path | None, as_of: datetime) -> int:
-    """Plan the morning's lists of open handoffs. Returns how many."""
+    """Plan the morning's lists of open handoffs, once it is time. Returns how many."""
     settings = load_settings(home)
     return notices.plan_digests(settings, load_rules(settings.rules), as_of)
 

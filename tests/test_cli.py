@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -20,6 +20,7 @@ from cli import app
 from sandbox.sendgrid import Clock, StandIn
 from settings import Settings
 from tests.company import REPOSITORY, SmallCompany
+from tokens import DASHBOARD_SALT, text_reader
 
 NOW = datetime(2026, 4, 7, 0, 0, tzinfo=UTC)
 AS_OF = ("--as-of", NOW.isoformat())
@@ -249,6 +250,26 @@ def test_no_secret_or_address_is_told(company: SmallCompany, server: StandIn) ->
     assert server.mailbox.mails
     for secret in ("SG.test", "secret of the tests", mail):
         assert secret not in said
+
+
+def test_the_dashboard_and_its_link(company: SmallCompany) -> None:
+    code, out, error = company.run("dashboard")
+    assert (code, out) == (1, "")
+    assert "run `nurture daily` first" in error
+    assert company.run("daily", *AS_OF)[0] == 0
+    path = str(company.home / "dashboard.html")
+    assert company.run("dashboard") == (0, f"{path}\n", "")
+    code, out, _ = company.run("dashboard", "--link", "--json", NURTURE_PUBLIC_URL="https://mail.example.com")
+    told = json.loads(out)
+    assert (code, told["dashboard"]) == (0, path)
+    token = told["link"].removeprefix("https://mail.example.com/dashboard/")
+    until = text_reader(["secret of the tests"], DASHBOARD_SALT)(token)
+    assert until is not None
+    assert 28 <= (date.fromisoformat(until) - datetime.now(UTC).date()).days <= 31
+    # what was signed once can be read by an old key, which signs nothing
+    code, out, error = company.run("dashboard", "--link", NURTURE_SECRET_KEY="", NURTURE_OLD_SECRET_KEYS="old")
+    assert (code, out) == (1, "")
+    assert "set NURTURE_SECRET_KEY" in error
 
 
 def test_the_dead_prefect_server_is_named(company: SmallCompany) -> None:

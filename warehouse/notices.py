@@ -5,7 +5,7 @@ Every function runs in the caller's one transaction.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -39,9 +39,10 @@ def plan_notices(
 
 
 def plan_digests(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime, timezone: str) -> int:
-    """Plan the morning's digests: to each owner with open handoffs, to the managers, to the channels that want it.
+    """Plan the morning's digests once it is time: to the managers, and of open handoffs to owners and channels.
 
-    Of what an earlier day's could not be sent nothing is sent after all.
+    Managers get theirs each morning, since it holds the figures as well. Of what an earlier day's could not be sent
+    nothing is sent after all.
 
     Returns:
         How many were added; a day has one for each.
@@ -49,12 +50,15 @@ def plan_digests(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: d
     owners = [owner.id for owner in rules.handoff.owners]
     managers = [manager.id for manager in rules.handoff.managers]
     channels = [channel.id for channel in rules.handoff.channels if "digest" in channel.tells]
-    today = as_of.astimezone(ZoneInfo(timezone)).date()
+    local = as_of.astimezone(ZoneInfo(timezone))
+    today = local.date()
     connection.execute(
         "update notices set state = 'cancelled', state_reason = 'superseded', state_changed_at = $as_of"
         " where kind = 'digest' and state = 'planned' and on_date < $today",
         {"as_of": as_of, "today": today},
     )
+    if local.time() < time.fromisoformat(rules.handoff.digest_at):
+        return 0
     ((added,),) = connection.execute(
         """
         insert into notices by name
@@ -68,7 +72,7 @@ def plan_digests(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: d
             union
             select 'mail' as way, unnest($managers) as recipient
             union
-            select 'channel' as way, unnest($channels) as recipient
+            select 'channel' as way, unnest($channels) as recipient where exists (select 1 from open_handoffs)
         )
 
         select
@@ -82,8 +86,7 @@ def plan_digests(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: d
             $as_of as state_changed_at,
         from recipients
         where
-            exists (select 1 from open_handoffs)
-            and not exists (
+            not exists (
                 select 1
                 from notices
                 where

@@ -23,6 +23,7 @@ from flows.send_scenarios import send_scenarios
 from rules.loader import load_rules
 from sandbox.sendgrid import Clock, StandIn
 from settings import load_settings
+from tasks import steps
 from tests.company import SmallCompany
 from tests.intake.face import face
 from tokens import FOLLOW_UP_SALT, text_signer
@@ -77,6 +78,39 @@ def test_what_sales_said_by_a_link_is_known_before_anybody_is_reminded(company: 
     flow.fn(as_of=later)
     assert ledger(company, "select status, first_contact_at from handoffs") == [("contacted", called)]
     assert ledger(company, "select count(*) from notices where kind = 'reminder'") == [(0,)]
+
+
+def test_a_days_lists_go_out_once_however_often_the_flow_runs_and_though_it_is_killed(
+    company: SmallCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The managers' shows the figures of this very run, which are published before it goes out."""
+    nurture_cycle.fn(as_of=NOON)
+    lists = "select recipient, state from notices where kind = 'digest' order by recipient"
+    tomorrow = NOON.replace(hour=0) + timedelta(days=1)  # 09:00 in Tokyo
+    for hours in (-8.5, -2.5):
+        daily_handoff_and_kpi.fn(as_of=tomorrow + timedelta(hours=hours))
+        assert ledger(company, lists) == []
+
+    class Killed(BaseException):
+        """Nothing catches it."""
+
+    notify = steps.send_notices
+
+    def notify_or_die(home: Path | None, as_of: datetime) -> int:
+        if ledger(company, lists):
+            raise Killed
+        return notify(home, as_of)
+
+    monkeypatch.setattr(steps, "send_notices", notify_or_die)
+    with pytest.raises(Killed):
+        daily_handoff_and_kpi.fn(as_of=tomorrow - timedelta(hours=2))
+    planned = ledger(company, lists)
+    assert {state for _, state in planned} == {"planned"}
+    assert {recipient for recipient, _ in planned} == {"sato", "takahashi"}
+    monkeypatch.setattr(steps, "send_notices", notify)
+    for hours in (-1.5, -0.5):
+        daily_handoff_and_kpi.fn(as_of=tomorrow + timedelta(hours=hours))
+    assert ledger(company, lists) == [(recipient, "accepted") for recipient, _ in planned]
 
 
 def test_an_instant_without_an_offset_is_utc_and_none_is_now(tmp_path: Path) -> None:

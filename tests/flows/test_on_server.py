@@ -180,8 +180,11 @@ def test_the_daily_run_publishes_and_a_second_round_at_the_same_instant_changes_
     assert kinds["nurture-mails"] == "table"
     (summary,) = (artifact for artifact in artifacts if artifact["key"] == "nurture-summary")
     assert NOON.isoformat() in summary["data"]
+    assert f"ダッシュボード: `{deployed.company.home / 'dashboard.html'}`" in summary["data"]
 
-    deployed.run("nurture-cycle", as_of=NOON.isoformat())  # takes in what the provider told of the morning's list
+    # takes in what the provider told of the morning's lists, which went out after the figures
+    deployed.run("nurture-cycle", as_of=NOON.isoformat())
+    deployed.run("daily-handoff-and-kpi", as_of=NOON.isoformat())
     before, accepted = deployed.everything(), deployed.accepted()
     deployed.run("nurture-cycle", "daily-handoff-and-kpi", as_of=NOON.isoformat())
     assert deployed.everything() == before

@@ -47,6 +47,10 @@ BAD_HANDOFF = [
     ("second_limit_hours: 72", "second_limit_hours: 48", "comes after the first", "48", "more than 48"),
     ("second_limit_hours: 72", "second_limit_hours: 5000", "so long is no limit", "5000", "up to 2000"),
     ("second_limit_hours: 72", "second_limit_hours: .inf", "not the kind of value", "inf", "a number"),
+    *(
+        ("limit_hours: 48", f"limit_hours: 48\ndigest_at: {time}", "no time of day", time.strip('"'), "23:59")
+        for time in ('"7:00"', '"24:00"', "mornings")
+    ),
     ("limit_hours: 48", "limit_hours: 48\nremind_before_hours: 48", "within the limit", "48", "less than 48"),
     ("limit_hours: 48", "limit_hours: 48\nremind_before_hours: 0", "greater than 0", "0", ""),
     ("limit_window: business_hours", "limit_window: bussiness_hours", "no window", "bussiness_hours", "business_hours"),

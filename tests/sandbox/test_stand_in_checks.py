@@ -92,12 +92,17 @@ def test_refuses(change: Change, field: str, mail_body: Any, now: datetime) -> N
         ({"filename": "a.png"}, "attachments.0.content"),
         ({"filename": "a.png", "content": "aGVsbG8=", "disposition": "beside"}, "attachments.0.disposition"),
         ({"filename": "a.png", "content": "aGVsbG8=", "disposition": "inline"}, "attachments.0.content_id"),
+        *(
+            ({"filename": "a.png", "content": "aGVsbG8=", "type": kind}, "attachments.0.type")
+            for kind in ("", 7, "png", "image/png\r\nX-Other: 1")
+        ),
     ],
 )
 def test_refuses_broken_attachments(attachment: object, field: str, mail_body: Any, now: datetime) -> None:
     assert _fields(now, mail_body(attachments=[attachment])) == [field]
     good = {"filename": "a.png", "content": "aGVsbG8=", "disposition": "inline", "content_id": "a"}
-    assert _fields(now, mail_body(attachments=[good])) == []
+    assert _fields(now, mail_body(attachments=[good, good | {"content_id": "b", "type": "image/png"}])) == []
+    assert _fields(now, mail_body(attachments=[good, good])) == ["attachments.1.content_id"]
 
 
 def test_accepts_what_is_allowed(mail_body: Any, now: datetime) -> None:

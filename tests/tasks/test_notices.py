@@ -6,7 +6,7 @@ import base64
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -206,8 +206,9 @@ def test_each_morning_has_one_list_for_each_who_has_open_handoffs_and_for_the_ma
     ask(world, "a", "b")
     assert plan_digests(world.settings, rules, at(0.9)) == 0
     run(world, rules, at(1))
-    # 08:00 and 20:00 of the same day in Tokyo; then the next
-    assert [plan_digests(world.settings, rules, as_of) for as_of in (at(1.95), at(1.96), at(2.4))] == [4, 0, 0]
+    # 00:36 and 06:59 in Tokyo are too early; 07:00 and 20:00 of the same day; then the next
+    days = (at(1.65), at(1, hours=21) + timedelta(minutes=59), at(1, hours=22), at(1.96), at(2.4))
+    assert [plan_digests(world.settings, rules, as_of) for as_of in days] == [0, 0, 4, 0, 0]
     send_notices(world.settings, rules, at(2.4))
     assert plan_digests(world.settings, rules, at(2.95)) == 4
     send_notices(world.settings, rules, at(2.95))
@@ -221,7 +222,26 @@ def test_each_morning_has_one_list_for_each_who_has_open_handoffs_and_for_the_ma
     assert "対応中 2件" in of_north.subject
     follow_up(world, at(3), "won")
     run(world, rules, at(3.5))
-    assert plan_digests(world.settings, rules, at(3.95)) == 0
+    # the managers' holds the figures as well
+    assert plan_digests(world.settings, rules, at(3.95)) == len(MANAGERS)
+    send_notices(world.settings, rules, at(3.95))
+    last = world.stand_in.mailbox.mails[-1]
+    assert last.subject == "【本日の対応】対応中のリードはありません"
+    assert "営業に引き継いで対応中のリードは、いまありません。" in last.text
+
+
+def test_lists_go_out_from_the_time_of_day_that_the_rules_name(world: World) -> None:
+    rules = rules_of(digest_at="18:30")
+    ask(world, "a")
+    run(world, rules, at(1))
+    half_past_six = at(1, hours=9) + timedelta(minutes=30)
+    times = (half_past_six - timedelta(minutes=1), half_past_six, half_past_six + timedelta(hours=5))
+    assert [plan_digests(world.settings, rules, as_of) for as_of in times] == [0, 3, 0]
+    # what could not be sent is given up when its day is over, before the next one's time has come
+    assert plan_digests(world.settings, rules, at(1.7)) == 0
+    assert set(world.ledger("select state, state_reason from notices where kind = 'digest'")) == {
+        ("cancelled", "superseded")
+    }
 
 
 def test_the_managers_morning_mail_shows_the_main_chart(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
