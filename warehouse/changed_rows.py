@@ -60,8 +60,9 @@ class ChangedRows:
         self.report("what is credited to mails")
         self._make("credited_leads")
         self._run(
-            "create temp view credited_acts as from warehouse.lead_behaviours"
-            " where lead_id in (select credited_leads.lead_id from credited_leads)"
+            "create temp view credited_acts as select acts.* from warehouse.lead_behaviours as acts"
+            " inner join credited_leads on acts.lead_id = credited_leads.lead_id"
+            " where acts.occurred_at >= credited_leads.earliest_at"
         )
         self._make("asked_acts")
         self.values["acted_since"] = self._value("select min(earliest_at) from credited_leads")
@@ -71,7 +72,12 @@ class ChangedRows:
             f"create temp view creditable_mails as {CREDITABLE} from mail_outcomes where delivered_at is not null"
             f" union all {CREDITABLE} from kept_mails"
         )
-        self._make("conversions")
+        self._run(f"create temp table credited_since as {part_query('conversions')}")
+        self._make("kept_conversions")
+        self._run(
+            "create temp view conversions as select send_id, min(converted_at) as converted_at"
+            " from (from credited_since union all from kept_conversions) group by send_id"
+        )
         self._run(
             "create temp table recredited as select kept_mails.*, conversions.converted_at as new_converted_at"
             " from kept_mails left join conversions using (send_id)"

@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 
 from rules.models import RuleSet
 from settings import Settings
-from tests.facts import add_event
-from tests.rule_sets import CASE_STUDY
+from tests.facts import START, add_consent, add_event, add_lead, at
+from tests.rule_sets import CASE_STUDY, DOWNLOAD, rule_set, step
 from tests.tasks.test_send_balance import ADDRESSES, STEPS, Life, Run, Story, rules_of, stories
 from tests.world import World, stand_in
 from warehouse.connection import open_ledger, open_warehouse
@@ -101,6 +101,12 @@ class Company(Life):
         with open_ledger(self.world.settings) as ledger:
             self._let_sales_work(ledger)
         self.publish_and_compare()
+        if self._random.random() < 0.5:
+            # what providers told meanwhile is known before the next run settles it
+            self.now += timedelta(minutes=7)
+            self.world.pull_provider_events(self.now)
+            self.world.recompute(rules, self.now)
+            self.publish_and_compare()
 
     def _check(self, went: list[dict[str, Any]], paused: str | None) -> None:
         """The books of mails have tests of their own."""
@@ -187,3 +193,37 @@ def test_what_is_renewed_is_what_is_built_anew(empty: Path, renewals: list[bool]
             life.publish_and_compare()
     assert renewals
     assert all(renewals)
+
+
+def test_what_a_mail_is_credited_with_stays_when_the_ledger_settles_it(tmp_path: Path, renewals: list[bool]) -> None:
+    """Also where its lead is credited anew for what it did long after."""
+    asks = step("thanks", DOWNLOAD, segment="everyone", cta=CASE_STUDY, cta_label="事例集DL")
+    rules = rule_set(steps=(asks,), active_from=START)
+    address = "a@lead.example"
+
+    def act(day: float, asset: str) -> None:
+        world.facts(lambda connection: add_event(connection, "document_download", at(day), email=address, asset=asset))
+
+    def converted() -> list[tuple[Any, ...]]:
+        path = publish(world.settings, at(now))
+        assert differences(path, build_beside(world.settings, at(now))) == {}
+        with duckdb.connect(str(path), read_only=True) as connection:
+            return connection.execute("select state, converted_at from sends order by planned_at").fetchall()
+
+    with stand_in(tmp_path) as server:
+        world = World(tmp_path, server)
+        world.facts(lambda connection: add_lead(connection, address, at(1)))
+        world.facts(lambda connection: add_consent(connection, address, at(1)))
+        act(1.5, "guide")
+        world.send(rules, at(2))
+        world.pull_provider_events(at(2.1))
+        act(2.05, "case-1")
+        now = 2.2
+        world.recompute(rules, at(now))
+        assert converted() == [("accepted", at(2.05))]
+        world.send(rules, at(2.3))
+        act(40, "case-1")
+        now = 41
+        world.recompute(rules, at(now))
+        assert converted() == [("delivered", at(2.05))]
+    assert renewals == [True]
