@@ -33,6 +33,7 @@ def write_dashboard(settings: Settings) -> Path:
     """
     if not settings.published.exists():
         raise RunError(f"there is no {settings.published} yet; run `nurture daily` first, which publishes it")
+    settings.home.mkdir(parents=True, exist_ok=True)
     data = json.dumps(read_dashboard(settings.published), ensure_ascii=False, separators=(",", ":"))
     environment = Environment(loader=FileSystemLoader(_PAGES), autoescape=True, undefined=StrictUndefined)
     page = environment.get_template("page.html").render(

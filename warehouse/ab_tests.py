@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from rules.models import AbTest, RuleSet, Step
+from warehouse.ab_statistics import MISMATCH, sample_ratio_p_value
 from warehouse.rule_tables import test_key
 from warehouse.statements import bound
 
@@ -84,15 +85,18 @@ def run_tests(connection: duckdb.DuckDBPyConnection, rules: RuleSet, values: Map
 
 
 def verdict(arms: Sequence[Arm]) -> str | None:
-    """The variant whose rate is above every other's by more than chance would have it; None where none is.
+    """The best variant, where its rate is above the first's by more than chance would have it; None where it is not.
 
-    Two proportions are compared by the pooled z-test, two-sided, at ``SIGNIFICANCE`` shared by the comparisons.
+    Where the first is the best it has to be above every other. Two that are both better than the first need not differ
+    from one another: either is better than going on with the first. Two proportions are compared by the pooled z-test,
+    two-sided, at ``SIGNIFICANCE`` shared by the comparisons.
     """
     if len(arms) < 2 or any(arm.delivered == 0 for arm in arms):
         return None
     best = max(arms, key=lambda arm: arm.reached / arm.delivered)
     level = SIGNIFICANCE / (len(arms) - 1)
-    return best.variant if all(_p_value(best, arm) < level for arm in arms if arm is not best) else None
+    rivals = arms[1:] if best is arms[0] else arms[:1]
+    return best.variant if all(_p_value(best, arm) < level for arm in rivals) else None
 
 
 def _p_value(one: Arm, other: Arm) -> float:
@@ -149,7 +153,7 @@ def _row(
         is_over = test.days is not None and begun_at is not None and begun_at + longest <= as_of
         # where days are declared, a sample that is complete before goes on being looked at
         if is_over or (is_measured and (test.days is None or is_full)):
-            ended_at, winner = as_of, verdict(arms)
+            ended_at, winner = as_of, verdict(arms) if _is_sound(connection, test, key) else None
             connection.execute("update ab_tests set ended_at = ?, winner = ? where test = ?", [as_of, winner, key])
     return {
         "test": key,
@@ -160,6 +164,32 @@ def _row(
         "sample_share": share,
         "longest_us": longest // timedelta(microseconds=1),
     }
+
+
+def _is_sound(connection: duckdb.DuckDBPyConnection, test: AbTest, key: str) -> bool:
+    """Whether leads fell on the variants as the shares say; where they did not, no figure of the test says anything."""
+    told = dict(
+        connection.execute(
+            """
+            select variant, count(distinct lead_id)
+            from (
+                select aliases.lead_id, min(assigned.variant) as variant
+                from variant_assignments as assigned
+                inner join warehouse.lead_aliases as aliases on assigned.lead_id = aliases.alias_lead_id
+                where assigned.test = ?
+                group by aliases.lead_id
+                having count(distinct assigned.variant) = 1 and bool_and(assigned.is_sample)
+            )
+            group by variant
+            """,
+            [key],
+        ).fetchall()
+    )
+    whole = sum(variant.share for variant in test.variants)
+    found = sample_ratio_p_value(
+        [told.get(variant.id, 0) for variant in test.variants], [variant.share / whole for variant in test.variants]
+    )
+    return found is None or found >= MISMATCH
 
 
 def _is_sample_done(connection: duckdb.DuckDBPyConnection, key: str) -> bool:

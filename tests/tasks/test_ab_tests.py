@@ -18,6 +18,7 @@ from tests.facts import add_consent, add_event, add_lead
 from tests.tasks.test_scenarios import ACTIVE, DAY, START, rules
 from tests.world import World, stand_in
 from warehouse.ab_tests import Arm, verdict
+from warehouse.connection import open_ledger
 from warehouse.publish import publish
 
 TUESDAY = datetime(2026, 4, 7, 10, tzinfo=ZoneInfo("Asia/Tokyo"))
@@ -175,6 +176,84 @@ def test_the_holdout_is_compared_with_those_who_are_nurtured(world: World) -> No
     ]
 
 
+def test_who_was_mailed_before_the_lot_was_drawn_is_compared_with_nobody(world: World) -> None:
+    """Those are nurtured whatever the lot says; beside new leads alone they would be an effect of their own."""
+    asked = one(world)
+    leads(world, *range(40))
+    world.send(asked, START)
+    leads(world, *range(100, 150), when=START + timedelta(hours=1))
+    world.send(asked.model_copy(update={"delivery": Delivery(holdout_share=0.4)}), START + timedelta(hours=2))
+    assert world.ledger("select count(*), count(*) filter (is_held_out) >= 10 from holdout") == [(90, True)]
+    held = dict(world.ledger("select is_held_out, count(*) from holdout group by 1"))
+    query = "select variant, assigned, measured from kpi_ab_tests where test = 'holdout: won'"
+    assert published(world, START + DAY, query) == [
+        ("held_out", held[True], held[True]),
+        ("nurtured", held[False] - 40, held[False] - 40),
+    ]
+
+
+def test_what_comes_after_the_end_leaves_the_figures_as_the_verdict_saw_them(world: World) -> None:
+    asked = one(world)
+    leads(world, *range(90))
+    world.send(asked, START)
+    opened_by(world, START + timedelta(hours=1), {"a": 0.2, "b": 0.7})
+    for hours in (3, 29):
+        world.send(asked, START + timedelta(hours=hours))
+    query = "select variant, measured, reached, p_value from kpi_ab_tests order by all"
+    before = published(world, START + timedelta(hours=30), query)
+    assert before[0][2] < before[0][1]
+    opened_by(world, START + timedelta(hours=40), {"a": 1, "b": 0})
+    world.recompute(asked, START + timedelta(hours=50))
+    assert published(world, START + timedelta(hours=50), query) == before
+
+
+def test_leads_that_fell_on_the_variants_as_no_share_explains_choose_no_winner(world: World) -> None:
+    asked = one(world)
+    leads(world, *range(90))
+    world.send(asked, START)
+    opened_by(world, START + timedelta(hours=1), {"a": 0.2, "b": 0.7})
+    world.send(asked, START + timedelta(hours=3))
+    with open_ledger(world.settings) as ledger:  # half of those who got b were lost on the way
+        ledger.execute(
+            "delete from variant_assignments where lead_id in ("
+            "select lead_id from variant_assignments where variant = 'b' order by lead_id limit 40)"
+        )
+    world.send(asked, START + timedelta(hours=29))
+    query = "select distinct verdict, winner, sample_ratio_p_value < 0.001 from kpi_ab_tests"
+    assert published(world, START + timedelta(hours=30), query) == [("unsound", None, True)]
+
+
+def test_a_conversion_counts_for_the_mail_tested_whatever_other_mail_asked_for_the_same_since(world: World) -> None:
+    asks = ONE.replace("test: 件名テスト}", "test: 件名テスト, cta: 価格ページ閲覧}") + (
+        "      - wait: 1日\n      - {mail: second, template: plain, subject: 続き, cta: 価格ページ閲覧}\n"
+    )
+    tests = TESTS.replace("metric: 開封", "metric: converted").replace("sample_size: 60", "sample_size: 20")
+    asked = rules(world, asks, ab_tests=tests.replace("measure_hours: 24", "measure_hours: 48"))
+    leads(world, *range(20))
+    world.send(asked, START)
+    opened_by(world, START + timedelta(hours=1), {"a": 0, "b": 0})
+    world.send(asked, START + timedelta(hours=25))
+    opened_by(world, START + timedelta(hours=26), {"a": 0, "b": 0, "default": 0})
+    got = world.ledger("select count(distinct email), count(*) from sends where sent_at is not null")
+
+    def act(connection):
+        for number in range(20):
+            email = f"lead{number}@example.com"
+            add_event(
+                connection, "page_view", START + timedelta(hours=30), email=email, url="https://example.com/price"
+            )
+
+    world.facts(act)
+    assert got == [(20, 40)]
+    for hours in (31, 80):
+        world.send(asked, START + timedelta(hours=hours))
+    query = "select variant, measured, reached from kpi_ab_tests where scenario = 'cases' order by all"
+    found = published(world, START + timedelta(hours=81), query)
+    assert all(measured == reached > 0 for _, measured, reached in found), found
+    told = "select step, sum(converted) from kpi_mail_daily group by 1 order by 1"
+    assert published(world, START + timedelta(hours=81), told) == [("first", 0), ("second", 20)]
+
+
 def test_without_a_difference_there_is_no_winner_and_the_first_goes_on(world: World) -> None:
     asked = one(world)
     leads(world, *range(90))
@@ -243,6 +322,11 @@ def test_the_verdict_needs_more_than_chance() -> None:
     two = [Arm("a", 1000, 1000, 200), Arm("b", 1000, 1000, 238)]
     assert verdict(two) == "b"
     assert verdict([*two, Arm("c", 1000, 1000, 150)]) is None
+    # two that beat the first and not one another: to go on with the first would be the worst of all
+    assert verdict([two[0], Arm("b", 1000, 1000, 300), Arm("c", 1000, 1000, 305)]) == "c"
+    # the first is the best, and has to beat all others
+    assert verdict([Arm("a", 1000, 1000, 300), Arm("b", 1000, 1000, 290), Arm("c", 1000, 1000, 200)]) is None
+    assert verdict([Arm("a", 1000, 1000, 300), Arm("b", 1000, 1000, 200), Arm("c", 1000, 1000, 210)]) == "a"
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,13 @@
 -- One row per A/B test and variant, and of the holdout: how many leads got it, how many were measured, how many acted.
 -- key: test, variant
--- from: ab_tests, variant_assignments, lead_aliases, rule_variants, sends, holdout, lead_behaviours, rule_steps, deals
--- A test's mails are measured once delivered. A lead that two became who had different variants leaves the figures.
+-- from: ab_tests, variant_assignments, lead_aliases, rule_variants, rule_set, sends, holdout,
+--       lead_behaviours, rule_steps, deals
+-- A test's mails are measured once delivered, up to the test's end. The figures are those of the verdict: what a lead
+-- did within the window counts for the mail tested, whatever other mails asked for the same. A lead that two became who
+-- had different variants leaves the figures.
 -- The holdout is measured by leads: those who get no marketing mail are the first variant, and the others are what
--- nurturing does beside it.
+-- nurturing does beside it. Who had a mail planned before the lot was drawn is compared with nobody: such leads are
+-- nurtured whatever the lot says.
 with arms as (
     select
         tests.test,
@@ -21,12 +25,12 @@ mails as (
         arms.test,
         arms.variant,
         arms.lead_id,
+        tests.metric,
+        coalesce(tests.ended_at, timestamptz 'infinity') as ended_at,
+        mails.send_id,
         mails.delivered_at,
-        case tests.metric
-            when 'opened' then mails.opened_at
-            when 'clicked' then mails.clicked_at
-            when 'converted' then mails.converted_at
-        end as reached_at,
+        mails.opened_at,
+        mails.clicked_at,
     from arms
     inner join ledger.ab_tests as tests on arms.test = tests.test
     left join sends as mails
@@ -36,6 +40,40 @@ mails as (
             and tests.step = mails.step
             and arms.variant = mails.variant
             and tests.started_at <= mails.sent_at
+            and coalesce(tests.ended_at, timestamptz 'infinity') >= mails.sent_at
+),
+
+converted as (
+    select
+        mails.test,
+        mails.send_id,
+        min(behaviours.occurred_at) as converted_at,
+    from mails
+    inner join warehouse.rule_variants as variants on mails.test = variants.test and mails.variant = variants.variant
+    inner join warehouse.lead_behaviours as behaviours
+        on mails.lead_id = behaviours.lead_id and variants.cta_behaviour = behaviours.behaviour
+    cross join warehouse.rule_set
+    where
+        mails.metric = 'converted'
+        and not behaviours.is_machine
+        and behaviours.occurred_at >= mails.delivered_at
+        and behaviours.occurred_at < mails.delivered_at + rule_set.conversion_window
+    group by mails.test, mails.send_id
+),
+
+measured as (
+    select
+        mails.test,
+        mails.variant,
+        mails.lead_id,
+        mails.delivered_at <= mails.ended_at as is_measured,
+        case mails.metric
+            when 'opened' then mails.opened_at
+            when 'clicked' then mails.clicked_at
+            when 'converted' then converted.converted_at
+        end <= mails.ended_at as is_reached,
+    from mails
+    left join converted on mails.test = converted.test and mails.send_id = converted.send_id
 ),
 
 tested as (
@@ -43,20 +81,36 @@ tested as (
         test,
         variant,
         count(distinct lead_id) as assigned,
-        count(delivered_at) as measured,
-        count(reached_at) filter (delivered_at is not null) as reached,
-    from mails
+        count(*) filter (is_measured) as measured,
+        count(*) filter (is_measured and is_reached) as reached,
+    from measured
     group by test, variant
 ),
 
-held as (
+drawn as (
     select
         aliases.lead_id,
-        arg_min(holdout.is_held_out, (holdout.assigned_at, holdout.lead_id)) as is_held_out,
+        bool_or(holdout.is_held_out) as is_held_out,
         min(holdout.assigned_at) as assigned_at,
     from ledger.holdout as holdout
     inner join warehouse.lead_aliases as aliases on holdout.lead_id = aliases.alias_lead_id
     group by aliases.lead_id
+    having count(distinct holdout.is_held_out) = 1
+),
+
+held as (
+    select drawn.*
+    from drawn
+    anti join (
+        select
+            aliases.lead_id,
+            min(mails.planned_at) as planned_at,
+        from ledger.sends as mails
+        inner join warehouse.lead_aliases as aliases on mails.lead_id = aliases.alias_lead_id
+        where mails.category = 'marketing'
+        group by aliases.lead_id
+    ) as firsts
+        on drawn.lead_id = firsts.lead_id and drawn.assigned_at > firsts.planned_at
 ),
 
 asked_for as (

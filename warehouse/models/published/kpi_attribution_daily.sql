@@ -2,7 +2,8 @@
 -- key: date, scenario, step
 -- from: deals, deal_mails
 -- It describes and does not prove: leads who would have bought anyway get mails, too; what nurturing brings is measured
--- by the holdout. Deals that no mail preceded stand under "none", so each model adds up to the deals won of the day.
+-- by the holdout. Deals that no mail preceded stand under "none", so each model adds up to the deals won of the day,
+-- also those of nobody we know. Decimals add up to the same in whatever order.
 with credits as (
     select
         deals.won_at,
@@ -23,10 +24,10 @@ select
     step,
     sum(first_share)::bigint as first_deals,
     sum(last_share)::bigint as last_deals,
-    sum(linear_share) as linear_deals,
+    sum(linear_share::decimal(18, 9))::double as linear_deals,
     sum(if(first_share = 1, amount, 0))::decimal(18, 2) as first_amount,
     sum(if(last_share = 1, amount, 0))::decimal(18, 2) as last_amount,
-    sum(amount * linear_share) as linear_amount,
+    sum((amount * linear_share)::decimal(27, 9))::double as linear_amount,
 from credits
 group by all
 order by all
