@@ -61,8 +61,9 @@ def move_runs(connection: duckdb.DuckDBPyConnection, rules: RuleSet, values: Map
 
 def find_leaving(connection: duckdb.DuckDBPyConnection, asked: str) -> None:
     """Make the temporary table ``leaving``: what ends the runs and mails early that the query ``asked`` selects."""
-    connection.execute(f"create or replace temp table asked_enrolments as {asked}")
+    connection.execute(f"create or replace temp view asked_enrolments as {asked}")
     connection.execute(f"create or replace temp table leaving as {query('leaving')}")
+    connection.execute("drop view asked_enrolments")
 
 
 def _move(connection: duckdb.DuckDBPyConnection, values: Mapping[str, object]) -> None:

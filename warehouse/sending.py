@@ -116,14 +116,15 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
         )
     find_leaving(connection, "from undecided")
     run_tests(connection, rules, values)
-    connection.execute(f"create or replace temp table mails_at_hand as {query('mails_at_hand')}", {"as_of": as_of})
     parts = parts_of(mails)
+    connection.execute(f"create or replace temp table leads_at_hand as {query('leads_at_hand')}", {"parts": parts})
+    connection.execute("drop table undecided")  # what lies in memory is memory that the parts lack
     counts: Counter[str] = Counter()
     for part in range(parts):
         if part > 0:
             connection.commit()
             connection.begin()
-        counts.update(_decide(connection, {**values, "part": part, "parts": parts}))
+        counts.update(_decide(connection, {**values, "part": part}))
     return dict(counts)
 
 
@@ -153,7 +154,9 @@ def _has_enrolled(connection: duckdb.DuckDBPyConnection, steps: Sequence[tuple[s
 
 
 def _decide(connection: duckdb.DuckDBPyConnection, values: Mapping[str, object]) -> dict[str, int]:
-    """Decide on a part of ``mails_at_hand`` and record it. Returns the decisions by name."""
+    """Decide on the mails of a part of the leads at hand and record it. Returns the decisions by name."""
+    at_hand, asked = bound("mails_at_hand", values)
+    connection.execute(f"create or replace temp table mails_at_hand as {at_hand}", asked)
     statement, given = bound("decide", values)
     connection.execute(f"create or replace temp table decided as {statement}", given)
     recorded = {"as_of": values["as_of"], "version": values["rule_set_version"]}

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import duckdb
 
-MOST_ROWS = 200_000
-"""Rows written in one transaction, where there are many: what it holds in memory grows with them."""
+MOST_ROWS = 400_000
+"""Rows of a table written in one transaction, where there are many: what it holds in memory grows with them."""
+MOST_MAILS = 200_000
+"""Mails decided on in one transaction, where there are many."""
 QUERIES = Path(__file__).parent / "queries"
 
 
@@ -25,9 +27,9 @@ def bound(name: str, values: Mapping[str, object]) -> tuple[str, dict[str, objec
     return statement, {key: value for key, value in values.items() if f"${key}" in statement}
 
 
-def parts_of(rows: int) -> int:
-    """In how many parts so many rows are written."""
-    return rows // MOST_ROWS + 1
+def parts_of(mails: int) -> int:
+    """In how many parts so many mails are decided on."""
+    return mails // MOST_MAILS + 1
 
 
 def insert_mails(connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, object]) -> int:
@@ -47,18 +49,30 @@ def insert_mails(connection: duckdb.DuckDBPyConnection, statement: str, values: 
 def insert_in_parts(
     connection: duckdb.DuckDBPyConnection, table: str, statement: str, values: Mapping[str, object], order: str
 ) -> int:
-    """Insert rows of leads, sorted by their key; many a part at a time, each part but the last committed."""
+    """Insert rows, sorted by their key in each part; many a part at a time, each part but the last committed."""
     connection.execute(f"create or replace temp table inserting as {statement}", values)
     ((rows,),) = connection.execute("select count(*) from inserting").fetchall()
-    parts = parts_of(rows)
-    for part in range(parts):
-        if part > 0:
-            connection.commit()
-            connection.begin()
-        connection.execute(
-            f"insert into {table} by name from inserting"
-            f" where hash(lead_id) % $parts::ubigint = $part::ubigint order by {order}",
-            {"part": part, "parts": parts},
-        )
+    if rows <= MOST_ROWS:
+        connection.execute(f"insert into {table} by name from inserting order by {order}")
+    else:
+        _commit(connection)  # from here on the places of its rows stay
+        ((first, last),) = connection.execute("select min(rowid), max(rowid) from inserting").fetchall()
+        done = 0
+        for place in range(first, last + 1, MOST_ROWS):
+            if place > first:
+                _commit(connection)
+            # by their places, so that each block is read once, also where they do not fit in memory
+            ((count,),) = connection.execute(
+                f"insert into {table} by name from inserting"
+                f" where rowid >= $place and rowid < $place + {MOST_ROWS} order by {order}",
+                {"place": place},
+            ).fetchall()
+            done += count
+        assert done == rows, f"of {rows} rows {done} were inserted"
     connection.execute("drop table inserting")
     return int(rows)
+
+
+def _commit(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.commit()
+    connection.begin()

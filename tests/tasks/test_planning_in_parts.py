@@ -31,7 +31,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statements, "MOST_ROWS", 4)
+    for most in ("MOST_ROWS", "MOST_MAILS"):
+        monkeypatch.setattr(statements, most, 4)
 
 
 def rules() -> RuleSet:
@@ -76,7 +77,8 @@ def test_in_parts_is_decided_what_is_decided_at_once(
     with stand_in(tmp_path / "other") as server:
         other = World(tmp_path / "other", server)
         facts(other)
-        monkeypatch.setattr(statements, "MOST_ROWS", 4)
+        for most in ("MOST_ROWS", "MOST_MAILS"):
+            monkeypatch.setattr(statements, most, 4)
         assert plan_sends(other.settings, rules(), at(1)) == expected
         assert decisions(other) == whole
 

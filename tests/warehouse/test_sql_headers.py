@@ -28,7 +28,7 @@ from warehouse.publish import publish
 
 QUERIES = MODELS.parent / "queries"
 SELECTIONS = (
-    "enrol", "decide", "claim", "handoff_causes", "undecided", "mails_at_hand", "leaving", "enter_runs", "end_runs", "run_moves",
+    "enrol", "decide", "claim", "handoff_causes", "undecided", "leads_at_hand", "mails_at_hand", "leaving", "enter_runs", "end_runs", "run_moves",
     "enrol_runs", "enrol_newsletters", "sample_figures", "assign_variants", "unknown_sends",
     "sendable", "held_sends", "fresh_blocks",
     "review_metrics", "review_rules", "review_points", "review_crossings", "review_thresholds", "review_segments",

@@ -20,7 +20,6 @@ with mails as (
                 lead_id
         ) = 1 as is_first_of_lead,
     from mails_at_hand
-    where hash(current_lead_id) % $parts::ubigint = $part::ubigint
 ),
 
 due as (

@@ -22,20 +22,22 @@ with asked as (
 ),
 
 found as (
+    -- what is looked for in large tables is narrowed to those who are asked for, who are few or none
     select asked.*
     from asked
-    where
-        asked.kind = 'goal'
-        and exists (
-            select 1
-            from warehouse.lead_behaviours
-            where
-                lead_behaviours.lead_id = asked.current_lead_id
-                and lead_behaviours.behaviour = asked.behaviour
-                -- once is enough, also where it gives no points again
-                and not lead_behaviours.is_machine
-                and lead_behaviours.occurred_at > asked.since_at
-        )
+    semi join (
+        select lead_id, behaviour, occurred_at
+        from warehouse.lead_behaviours
+        where
+            -- once is enough, also where it gives no points again
+            not is_machine
+            and lead_id in (select asked.current_lead_id from asked where asked.kind = 'goal')
+    ) as acts
+        on
+            asked.current_lead_id = acts.lead_id
+            and asked.behaviour = acts.behaviour
+            and asked.since_at < acts.occurred_at
+    where asked.kind = 'goal'
     union all
     select asked.*
     from asked
@@ -46,35 +48,32 @@ found as (
     select asked.*
     from asked
     inner join warehouse.leads on asked.current_lead_id = leads.lead_id
-    where
-        (asked.kind = 'hot' and leads.tier = asked.tier)
-        or (
-            asked.kind = 'consent'
-            and (leads.is_suppressed or leads.step_refusal is not null)
-            -- who never had it comes to a first mail, which says so
-            and exists (
-                select 1
-                from send_decisions
-                where
-                    send_decisions.lead_id = asked.lead_id
-                    and send_decisions.scenario = asked.scenario
-                    and send_decisions.occurrence = asked.occurrence
-                    and send_decisions.is_final
-            )
-        )
+    where asked.kind = 'hot' and asked.tier = leads.tier
     union all
     select asked.*
     from asked
-    where
-        asked.kind = 'segment'
-        and not exists (
-            select 1
-            from warehouse.segment_members
-            where
-                segment_members.segment = asked.segment
-                and segment_members.lead_id = asked.current_lead_id
-                and segment_members.left_at is null
-        )
+    inner join warehouse.leads on asked.current_lead_id = leads.lead_id
+    -- who never had it comes to a first mail, which says so
+    semi join (
+        select lead_id, scenario, occurrence
+        from send_decisions
+        where is_final and lead_id in (select asked.lead_id from asked where asked.kind = 'consent')
+    ) as mailed
+        on
+            asked.lead_id = mailed.lead_id
+            and asked.scenario = mailed.scenario
+            and asked.occurrence = mailed.occurrence
+    where asked.kind = 'consent' and (leads.is_suppressed or leads.step_refusal is not null)
+    union all
+    select asked.*
+    from asked
+    anti join (
+        select segment, lead_id
+        from warehouse.segment_members
+        where left_at is null and lead_id in (select asked.current_lead_id from asked where asked.kind = 'segment')
+    ) as members
+        on asked.segment = members.segment and asked.current_lead_id = members.lead_id
+    where asked.kind = 'segment'
 ),
 
 reasons as (

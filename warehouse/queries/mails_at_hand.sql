@@ -1,15 +1,6 @@
--- One row per mail, decided on or not, of the leads with one to decide on: what a decision has to know of them.
+-- One row per mail, decided on or not, of the leads of a part: what a decision on one of them has to know of all.
 -- key: send_id
--- from: enrolments, undecided, send_decisions, sends, lead_aliases
--- A lead's mails are those of all its names.
-with touched as (
-    select lead_id from undecided
-    union
-    select names.alias_lead_id
-    from undecided
-    inner join warehouse.lead_aliases as names on undecided.current_lead_id = names.lead_id
-)
-
+-- from: enrolments, leads_at_hand, send_decisions, sends, lead_aliases
 select
     enrolments.send_id,
     enrolments.lead_id,
@@ -30,4 +21,4 @@ from enrolments
 left join warehouse.lead_aliases as aliases on enrolments.lead_id = aliases.alias_lead_id
 left join send_decisions as decisions on enrolments.send_id = decisions.send_id
 left join sends on enrolments.send_id = sends.send_id
-where enrolments.lead_id in (select lead_id from touched)
+where enrolments.lead_id in (select lead_id from leads_at_hand where part = $part)
