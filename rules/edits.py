@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -99,9 +100,19 @@ def set_value(*location: str | int, to: object) -> Change:
         node = _find(_root(text), location)
         if not isinstance(node, yaml.ScalarNode):
             return None
-        return text[: node.start_mark.index] + str(to) + text[node.end_mark.index :]
+        return text[: node.start_mark.index] + _scalar(to) + text[node.end_mark.index :]
 
     return change
+
+
+def _scalar(value: object) -> str:
+    """A value as it stands in a line of YAML, in quotes where it would be read as another."""
+    text = str(value)
+    try:
+        is_plain = yaml.safe_load(f"[{text}]") == [value]
+    except yaml.YAMLError:
+        is_plain = False
+    return text if is_plain else json.dumps(text, ensure_ascii=False)
 
 
 def remove_entry(*location: str | int) -> Change:

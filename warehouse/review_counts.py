@@ -48,7 +48,7 @@ class ReviewCounts:
     period: ReviewPeriod
     published_at: datetime
     history_days: float
-    """How long before the period's end the first lead was known."""
+    """How long before the period's end a behaviour first gave points: what was imported before that tells of none."""
     hot_tier: str
     hot_score: int
     metrics: Sequence[Row]
@@ -122,8 +122,9 @@ def _count(
         f"create temp macro points_band(points) as len(list_filter([{floors}], lambda floor: points >= floor))"
     )
     _copy_crossings(connection, settings, values)
-    ((published_at, first_known),) = connection.execute(
-        "select (select as_of from publication), (select min(created_at) from leads)"
+    ((published_at, first_awarded),) = connection.execute(
+        "select (select as_of from publication), "
+        "(select min(occurred_at) from lead_score_points where event_id is not null)"
     ).fetchall()
 
     def rows(name: str, **more: object) -> list[Row]:
@@ -132,7 +133,7 @@ def _count(
     return ReviewCounts(
         period=period,
         published_at=published_at,
-        history_days=max(0.0, (until - first_known) / timedelta(days=1)) if first_known is not None else 0.0,
+        history_days=max(0.0, (until - first_awarded) / timedelta(days=1)) if first_awarded is not None else 0.0,
         hot_tier=hot.id,
         hot_score=hot_score,
         metrics=rows("review_metrics"),

@@ -53,6 +53,7 @@ def _segment(
     is_falling = falling is not None and falling == min(both)
     of, what = (opens, "開封率") if is_falling or not both else (leaves, "配信停止率")
     before, now = _sum(of[:_HALF]), _sum(of[_HALF:])
+    mailed = sum(1 for _, delivered in of if delivered)
     compared = rate_change(now, before)
     other = leaves if of is opens else opens
     beside = _from_to(_sum(other[:_HALF]), _sum(other[_HALF:]))
@@ -63,7 +64,7 @@ def _segment(
         edit, effect = _lower_cap(load, rules, folder)
         beside_of = "配信停止率" if of is opens else "開封率"
         return Words(
-            f"「{label}」: {what}が{WEEKS}週にわたって{'下がり' if of is opens else '上がり'}続けています"
+            f"「{label}」: 直近{WEEKS}週(うち配信のあった{mailed}週)で、{what}が{'下がる' if of is opens else '上がる'}傾向です"
             f"(前半{_HALF}週 {_from_to(before, now)} 後半{_HALF}週、{_interval(compared)})。{beside_of}は{beside}。",
             (f"1人あたりの配信の上限を下げることを提案します({edit.file} の編集案あり)。" if edit else
              "このセグメントへの配信の頻度を下げるか、内容を変えてください。"),
@@ -73,7 +74,9 @@ def _segment(
 
     return Measured(
         "tiring_segment", segment, tell, "open_rate" if of is opens else "unsubscribe_rate", _rate(now),
-        _rate(before), compared.change, compared.low, compared.high, min(1.0, 2 * min(both)) if both else None,
+        _rate(before), compared.change, compared.low, compared.high,
+        # who was not mailed in one half has no figures to tell
+        min(1.0, 2 * min(both)) if both and before[1] and now[1] else None,
     )  # fmt: skip
 
 

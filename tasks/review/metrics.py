@@ -60,7 +60,10 @@ def measure_metrics(counts: ReviewCounts) -> list[Measured]:
         first = max([1, *(number for number, (hits, _) in found[metric].items() if hits)])
         series = [(found[metric].get(span.number, (0, 0))[0], span.days) for span in spans[: first + 1]]
         compared = count_change(series[0], series[1], spread_of_counts(series[1:]))
-        result.append(_measured(metric, float(series[0][0]), float(series[1][0]), compared, names, None))
+        are_scaled = series[0][1] != series[1][1]
+        result.append(
+            _measured(metric, float(series[0][0]), float(series[1][0]), compared, names, None, are_scaled=are_scaled)
+        )
     return result
 
 
@@ -75,6 +78,8 @@ def _measured(
     compared: Comparison,
     names: tuple[str, str],
     counts: tuple[tuple[int, int], tuple[int, int]] | None,
+    *,
+    are_scaled: bool = False,
 ) -> Measured:
     label, more_is_better, advice = RATES.get(metric) or COUNTS[metric]
     this, last = names
@@ -91,6 +96,8 @@ def _measured(
             else f"{compared.low:+.0f}〜{compared.high:+.0f}件"
         )
         change = points(compared.change) if counts else f"{compared.change:+.0f}件"
+        if are_scaled:
+            change = f"日数をそろえて {change}"
         text = f"{label}: {this} {_shown(now, counts, 0)}、{last} {_shown(before, counts, 1)}(差 {change}、95%区間 {interval})。"
         if is_noise:
             return Words(text + "偶然のばらつきの範囲です。", NOTHING)

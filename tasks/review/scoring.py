@@ -19,7 +19,7 @@ WORTH_LITTLE = 1.5
 ENOUGH_WON = 20
 """From so many deals won on won deals are the measure; below it, deals that were opened."""
 NOBODY_FOR_DAYS = 90
-"""Who was here so long without a lead that got a rule's points may ask what it is for."""
+"""Where behaviours have given points for so long, a rule that gave none may be asked what it is for."""
 _DAYS = OUTCOME.days
 
 
@@ -35,7 +35,7 @@ def measure_rules(counts: ReviewCounts, rules: RuleSet, folder: Path) -> list[Me
     result = [_measured_lift(rule, lifts[rule.id], what) for rule in rules.scoring]
     for rule in rules.scoring:
         if not held[rule.id]["lately"] and rule.on is not None and counts.history_days >= NOBODY_FOR_DAYS:
-            result.append(_unused(rule, folder))
+            result.append(_unused(rule, held[rule.id], folder))
         else:
             result.append(_useless(rule, lifts[rule.id], held[rule.id], what, folder))
     return result
@@ -101,7 +101,7 @@ def _useless(rule: ScoringRule, lift: Lift, held: Row, what: str, folder: Path) 
     )  # fmt: skip
 
 
-def _unused(rule: ScoringRule, folder: Path) -> Measured:
+def _unused(rule: ScoringRule, held: Row, folder: Path) -> Measured:
     edit = propose(folder, FILE, remove_entry("scoring", rule.id))
 
     def tell(is_noise: bool | None) -> Words:
@@ -110,7 +110,9 @@ def _unused(rule: ScoringRule, folder: Path) -> Measured:
             "まず計測(ページ・フォーム・連携)が届いているかを確かめてください。"
             + _to_do("もう使わない行動ならこのルールを外す", edit),
             edit,
-            "加点されているリードがいないため、今のスコアは変わりません。",
+            f"以前の加点が残っている{held['leads']:,}人のスコアが変わります。"
+            if held["leads"]
+            else "加点されているリードがいないため、今のスコアは変わりません。",
         )
 
     return Measured("useless_points", rule.id, tell, "leads", 0.0, is_certain=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rules.edits import (
     Change,
@@ -149,3 +150,12 @@ def test_a_row_with_a_line_break_in_a_cell_is_left_to_its_author(tmp_path: Path)
     sheet = folder / "scenarios.csv"
     sheet.write_text(sheet.read_text(encoding="utf-8").replace("資料DLのお礼+", '"資料DLの\nお礼"+'), encoding="utf-8")
     assert propose(folder, "scenarios.csv", switch_off_row(3)) is None
+
+
+@pytest.mark.parametrize("value", ["週1通まで #全員", "a: b", "true", "12", "[x", "週1通まで", 3, 'a "b"'])
+def test_a_value_that_is_set_is_read_back_as_it_was_meant(value: object) -> None:
+    text = "caps:\n  - {id: weekly, label: 週2通まで, mails: 2}  # of all kinds\n"
+    changed = set_value("caps", "weekly", "label", to=value)(text)
+    assert changed is not None
+    assert yaml.safe_load(changed) == {"caps": [{"id": "weekly", "label": value, "mails": 2}]}
+    assert changed.endswith("mails: 2}  # of all kinds\n")

@@ -1,6 +1,6 @@
 -- One row per span of time and metric: how many did it, and of a rate out of how many.
 -- key: metric, number
--- from: review_spans, sends, steps, handoffs, handoff_changes, lead_tier_changes, deals
+-- from: review_spans, sends, steps, handoffs, lead_tier_changes, deals
 -- Of each span only what was known at its own end counts, so that mails of an earlier span have had no more time to be
 -- opened than those of the latest. Answers to a person's own request are no marketing, and left out.
 with mails as (
@@ -37,13 +37,6 @@ calls as (
     group by spans.number
 ),
 
-meetings as (
-    select handoff_id, min(changed_at) as met_at
-    from handoff_changes
-    where status = 'meeting'
-    group by handoff_id
-),
-
 happenings as (
     select 'hot_leads' as metric, changed_at as happened_at
     from lead_tier_changes
@@ -53,13 +46,14 @@ happenings as (
     from handoffs
     union all
     select 'meetings' as metric, met_at as happened_at
-    from meetings
+    from handoffs
     union all
     select 'deals' as metric, created_at as happened_at
     from deals
     union all
     select 'deals_won' as metric, won_at as happened_at
     from deals
+    where status = 'won'
 ),
 
 counted as (

@@ -5,12 +5,12 @@ with held as (
     select
         rule,
         lead_id,
-        sum(points) as points,
+        coalesce(sum(points) filter (where occurred_at < $until), 0) as points,
         -- award by award, as the rule would then give them
-        sum(points - cast(trunc(points / 2.0) as bigint)) as half,
-        count(*) filter (where occurred_at < $until and occurred_at >= $since) as lately,
+        coalesce(sum(points - cast(trunc(points / 2.0) as bigint)) filter (where occurred_at < $until), 0) as half,
+        -- up to now, not to the end of the period: whoever has been given some since proves that they can be had
+        count(*) filter (where occurred_at >= $since) as lately,
     from lead_score_points
-    where occurred_at < $until
     group by rule, lead_id
 )
 
@@ -18,7 +18,7 @@ select
     review_rules.rule,
     count(held.lead_id) filter (where held.lately > 0) as lately,
     count(leads.lead_id) filter (where held.points != 0) as leads,
-    count(leads.lead_id) filter (where leads.score >= $hot_score) as hot,
+    count(leads.lead_id) filter (where leads.score >= $hot_score and held.points != 0) as hot,
     count(leads.lead_id) filter (where leads.score >= $hot_score and leads.score - held.half < $hot_score)
         as cooled_by_half,
     count(leads.lead_id) filter (where leads.score >= $hot_score and leads.score - held.points < $hot_score)

@@ -9,7 +9,8 @@ with first_deals as (
     select
         lead_id,
         min(created_at) as deal_at,
-        arg_min(won_at, created_at) as won_at,
+        -- of the first deal, whether it was won or not; a win taken back is none
+        arg_min_null(if(status = 'won', won_at, null), created_at) as won_at,
     from deals
     where lead_id is not null
     group by lead_id
@@ -20,7 +21,7 @@ eligible as (
         landmarks.number,
         leads.lead_id,
         coalesce(first_deals.deal_at < landmarks.ended_at, false) as has_deal,
-        coalesce(first_deals.deal_at < landmarks.ended_at and first_deals.won_at < $until, false) as is_won,
+        coalesce(first_deals.deal_at < landmarks.ended_at and first_deals.won_at < landmarks.ended_at, false) as is_won,
     from review_landmarks as landmarks
     inner join leads on leads.created_at < landmarks.started_at
     left join first_deals on leads.lead_id = first_deals.lead_id

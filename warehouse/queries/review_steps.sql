@@ -1,7 +1,9 @@
 -- One row per step of a scenario: its marketing mails of the last weeks, and the people it lost.
 -- key: scenario, step
--- from: sends, send_decisions, steps
--- A mail is given so many days to be opened; those that have not had them yet are left out.
+-- from: sends, send_decisions, steps, stages, lead_tier_changes, lead_stage_changes, deals
+-- Who left before a mail because it was hot by then, had a deal, had come a stage further or had done what a mail of
+-- the scenario asked for is no loss. A mail is given so many days to be opened; those that have not had them yet are
+-- left out.
 with mailed as (
     select
         scenario,
@@ -16,15 +18,51 @@ with mailed as (
     group by scenario, step
 ),
 
-decided as (
-    select
-        scenario,
-        step,
-        count(*) as targeted,
-        count(*) filter (where decision = 'exited') as exited,
+decisions as (
+    select send_id, lead_id, scenario, step, decision, decided_at
     from send_decisions
     where is_final and decided_at >= $since and decided_at < $until
-    group by scenario, step
+),
+
+advances as (
+    select lead_id, null as scenario, changed_at as advanced_at
+    from lead_tier_changes
+    where to_tier = $hot_tier
+    union all
+    select lead_id, null as scenario, created_at as advanced_at
+    from deals
+    union all
+    select changes.lead_id, null as scenario, changes.changed_at as advanced_at
+    from lead_stage_changes as changes
+    inner join stages as later on changes.to_stage = later.stage
+    inner join stages as earlier on changes.from_stage = earlier.stage
+    where later.position > earlier.position and changes.changed_at >= $since::timestamptz - interval 90 days
+    union all
+    select current_lead_id as lead_id, scenario, converted_at as advanced_at
+    from sends
+    where converted_at is not null
+),
+
+advanced as (
+    select distinct decisions.send_id
+    from decisions
+    inner join advances
+        on
+            decisions.lead_id = advances.lead_id
+            and decisions.decided_at >= advances.advanced_at
+            and (advances.scenario is null or decisions.scenario = advances.scenario)
+    where decisions.decision = 'exited'
+),
+
+decided as (
+    select
+        decisions.scenario,
+        decisions.step,
+        count(*) as targeted,
+        count(*) filter (where decisions.decision = 'exited' and advanced.send_id is null) as exited,
+    from decisions
+    left join advanced on decisions.send_id = advanced.send_id
+    group by decisions.scenario, decisions.step
 )
 
 select
