@@ -85,7 +85,12 @@ def main_chart_png(published: Path) -> bytes | None:
             {
                 "mark": {"type": "line", "strokeWidth": 2.5, "point": True},
                 "encoding": {
-                    "x": {"field": "date", "type": "temporal", "axis": {**axis, "format": "%-m/%-d", "grid": False}},
+                    "x": {
+                        "field": "date",
+                        "type": "temporal",
+                        "scale": {"type": "utc"},  # the days are the company's, whatever the server's zone
+                        "axis": {**axis, "format": "%-m/%-d", "grid": False},
+                    },
                     "y": {"field": "rate", "type": "quantitative", "axis": {**axis, "format": ".0%", "tickCount": 5}},
                     "color": {
                         "field": "kind",

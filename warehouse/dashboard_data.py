@@ -30,13 +30,14 @@ _QUERIES = {
     " returned, waiting, median_hours_to_first_contact as hours from kpi_handoff_daily where date >= $first"
     " order by date, owner",
     "tests": "select test, label, scenario, step, metric, variant, is_first, measured, reached, rate, effect, low,"
-    " high, p_value, anytime_p_value, sample_ratio_p_value, mails_needed, verdict, winner from kpi_ab_tests"
+    " high, p_value, anytime_low, anytime_high, anytime_p_value, sample_ratio_p_value, mails_needed, verdict, winner"
+    " from kpi_ab_tests"
     " order by test, not is_first, variant",
     "cohorts": "select month, dimension, value, leads, mailed, clicked, hot, handed_off, met, deals, won, amount"
     " from kpi_cohorts order by month, dimension, value",
     "attribution": "select date - $first as day, scenario, step, first_deals, last_deals, linear_deals, linear_amount"
     " from kpi_attribution_daily where date >= $first order by date, scenario, step",
-    "reviews": "select period, period_start, finding, subject, is_noise, told, what_to_do, expected_effect"
+    "reviews": "select period, period_start, position, finding, subject, is_noise, told, what_to_do, expected_effect"
     " from kpi_reviews where period_start = (select max(latest.period_start) from kpi_reviews as latest"
     " where latest.period = kpi_reviews.period) order by period desc, is_noise, finding, subject",
     "restated": "select count(distinct date) as days, max(restated_at) as last_at from kpi_mail_daily"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -145,6 +145,17 @@ def seen(browser: Browser, home: Path) -> Iterator[Seen]:
     seen.page.close()
 
 
+def changed(browser: Browser, home: Path, folder: Path, change: Callable[[duckdb.DuckDBPyConnection], object]) -> Seen:
+    """The dashboard of the same figures but for a change, in another home."""
+    files = Settings(home=folder)
+    files.published.write_bytes((home / "kpi.duckdb").read_bytes())
+    with duckdb.connect(str(files.published)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        change(connection)
+    write_dashboard(files)
+    return Seen(browser, folder)
+
+
 def figures(home: Path, query: str) -> Any:
     with duckdb.connect(str(home / "kpi.duckdb"), read_only=True) as connection:
         return connection.execute(query).fetchall()[0]
@@ -204,6 +215,129 @@ def test_the_figures_are_those_of_sql_by_period_segment_and_scenario(seen: Seen,
     )
     assert f"{deals}" in seen.tile("受注")
     assert f"{amount:,}円" in seen.tile("受注金額")
+
+
+def test_a_point_under_the_mouse_tells_its_day(seen: Seen) -> None:
+    for chart in ("#trend-0", "#delivery-0", "#handoffs-0"):
+        mark = seen.page.locator(f"{chart} svg .role-mark.mark-symbol path, {chart} svg .role-mark.mark-rect path").nth(7)
+        mark.hover(force=True)
+        tooltip = seen.page.locator("#vg-tooltip-element")
+        seen.page.wait_for_function("document.getElementById('vg-tooltip-element')?.innerText.includes('20')")
+        assert re.search(r"日付:?\s*2027-03-\d\d", tooltip.inner_text()), tooltip.inner_text()
+        seen.page.mouse.move(0, 0)
+
+
+def test_what_a_choice_does_not_filter_says_so(seen: Seen) -> None:
+    assert "絞り込みなし" not in seen.page.inner_text("#tiles")
+    seen.page.select_option("#scenario", "scenario5")
+    seen.drawn(2)
+    whole = [name for name in seen.page.locator("#tiles .name").all_inner_texts() if "絞り込みなし" in seen.tile(name)]
+    assert whole == ["ホットリード", "営業への引き継ぎ", "期限内の連絡", "受注", "受注金額"]
+    assert "絞り込みません" in seen.page.inner_text("#stages")
+    seen.page.select_option("#scenario", "")
+    seen.page.select_option("#segment", "segment3")
+    seen.drawn(4)
+    assert "絞り込みなし" not in seen.tile("ホットリード")
+    assert "ステップの対象セグメント" in seen.page.inner_text("#segment-note")
+    assert "セグメントでは絞り込みません" in seen.page.locator("#attribution").text_content()
+
+
+def test_few_money_and_stocks_get_no_verdict(browser: Browser, home: Path, tmp_path: Path) -> None:
+    def few(connection: duckdb.DuckDBPyConnection) -> None:
+        now, before = "date >= '2027-03-04' and date < '2027-04-01'", "date >= '2027-02-04' and date < '2027-03-04'"
+        connection.execute("update kpi_handoff_daily set contacted_within_limit = 0, breached = 0")
+        for when, within, late in ((now, 0, 1), (before, 1, 0)):
+            connection.execute(
+                f"update kpi_handoff_daily set contacted_within_limit = {within}, breached = {late}"
+                f" where {when} and owner = 'rep1' and day(date) in (5, 6, 7)"
+            )
+        connection.execute("update kpi_funnel_daily set deals_won = 0, amount = 0")
+        for when, deals, amount in ((now, 5, 100), (before, 1, 1000)):
+            connection.execute(
+                f"update kpi_funnel_daily set deals_won = {deals}, amount = {amount} where {when}"
+                " and stage = (select min(stage) from stages)"
+            )
+
+    seen = changed(browser, home, tmp_path, few)
+    for name in ("期限内の連絡", "受注金額", "ホットリード"):
+        assert seen.page.locator(f"#tiles li:has(.name:text-is('{name}'))").get_attribute("class") == "", name
+        assert "差があるとはいえない" not in seen.tile(name)
+    assert seen.page.locator("#tiles li:has(.name:text-is('受注'))").get_attribute("class") == "good"
+    seen.page.close()
+
+
+def test_days_on_which_nobody_is_in_are_nought(browser: Browser, home: Path, tmp_path: Path) -> None:
+    seen = changed(
+        browser,
+        home,
+        tmp_path,
+        lambda connection: connection.execute(
+            "delete from kpi_segment_daily where tier = 'hot' and date > '2027-03-05' and date < '2027-03-31'"
+        ),
+    )
+    seen.page.select_option("#segment", "segment3")
+    seen.drawn(2)
+    bands = seen.page.locator("#members-0 svg .role-mark.mark-area path").all()
+    paths = [band.get_attribute("d") or "" for band in bands]
+    assert len(paths) == 3
+    assert all(path.count("L") >= 2 * 27 for path in paths), "each band has a point for every day"
+    seen.page.close()
+
+
+def test_a_test_that_runs_shows_the_interval_that_holds_at_any_time(
+    browser: Browser, home: Path, tmp_path: Path
+) -> None:
+    def run(connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute(
+            "update kpi_ab_tests set verdict = 'running', anytime_low = -0.02, anytime_high = 0.12,"
+            " anytime_p_value = 0.25 where true"
+        )
+
+    seen = changed(browser, home, tmp_path, run)
+    told = seen.page.inner_text("#tests table")
+    assert "+5.0pt (−2.0pt – +12.0pt)" in told
+    assert "0.25" in told
+    seen.page.close()
+    seen = Seen(browser, home)
+    told = seen.page.inner_text("#tests table")
+    assert "+5.0pt (+3.0pt – +7.0pt)" in told
+    assert "< 0.001" in told
+    assert "いつ" in told or "逐次法" in seen.page.inner_text("#tests")
+    seen.page.close()
+
+
+def test_what_the_review_is_sure_of_comes_first(browser: Browser, home: Path, tmp_path: Path) -> None:
+    def review(connection: duckdb.DuckDBPyConnection) -> None:
+        for position in range(20):
+            noise = {0: None, 1: True}.get(position % 3, False)
+            connection.execute(
+                "insert into kpi_reviews by name select 'week' as period, date '2027-03-22' as period_start,"
+                " $1::integer as position, 'metric_change' as finding, 'm' || $1 as subject, $2::boolean as is_noise,"
+                " '結果' || $1 as told, 'すること' as what_to_do",
+                [position, noise],
+            )
+
+    seen = changed(browser, home, tmp_path, review)
+    told = re.findall(r"結果(\d+)", seen.page.inner_text("#reviews"))
+    assert told == [*map(str, range(2, 20, 3)), *map(str, range(1, 18, 3))][:12]
+    assert "ほかの結果: 8" in seen.page.inner_text("#reviews")
+    assert "reviews/" in seen.page.inner_text("#reviews")
+    seen.page.close()
+
+
+def test_a_segment_that_no_step_aims_at_is_said_to_have_no_mails_of_its_own(
+    browser: Browser, home: Path, tmp_path: Path
+) -> None:
+    seen = changed(
+        browser,
+        home,
+        tmp_path,
+        lambda connection: connection.execute("delete from kpi_mail_daily where segment = 'segment3'"),
+    )
+    seen.page.select_option("#segment", "segment3")
+    seen.drawn(2)
+    assert "このセグメントを対象にしたステップはありません" in seen.page.inner_text("#trend")
+    seen.page.close()
 
 
 def test_scenarios_are_sorted_by_what_one_presses_with_the_keyboard(seen: Seen) -> None:

@@ -68,9 +68,7 @@ def test_won_within_thirty_days_is_neither_won_later_nor_taken_back_nor_another_
     )
     for lead in ("in time", "later", "taken back", "second deal", "none"):
         tables.execute("insert into leads values ($1, $2, 0)", [lead, started - 100 * DAY])
-        tables.execute(
-            "insert into lead_score_points values ($1, 'price', 'e', $2, 10, 10)", [lead, started - 5 * DAY]
-        )
+        tables.execute("insert into lead_score_points values ($1, 'price', 'e', $2, 10, 10)", [lead, started - 5 * DAY])
     for lead, status, opened, won in (
         ("in time", "won", 5, 20), ("later", "won", 5, 60), ("taken back", "lost", 5, 20),
         ("second deal", "lost", 5, None), ("second deal", "won", 10, 20),
