@@ -219,7 +219,9 @@ def test_the_figures_are_those_of_sql_by_period_segment_and_scenario(seen: Seen,
 
 def test_a_point_under_the_mouse_tells_its_day(seen: Seen) -> None:
     for chart in ("#trend-0", "#delivery-0", "#handoffs-0"):
-        mark = seen.page.locator(f"{chart} svg .role-mark.mark-symbol path, {chart} svg .role-mark.mark-rect path").nth(7)
+        mark = seen.page.locator(f"{chart} svg .role-mark.mark-symbol path, {chart} svg .role-mark.mark-rect path").nth(
+            7
+        )
         mark.hover(force=True)
         tooltip = seen.page.locator("#vg-tooltip-element")
         seen.page.wait_for_function("document.getElementById('vg-tooltip-element')?.innerText.includes('20')")
