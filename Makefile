@@ -18,7 +18,7 @@ demo: .venv/installed ## a simulated company lives through some weeks; ends with
 	$(BIN)/nurture demo --home var/demo
 
 test: .venv/installed browser patch ## every test, with a real Prefect server, PostgreSQL, Chromium and a stand-in SendGrid
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 browser: ## Debian's Chromium, which tests of pages drive; installed where it is missing and one is root
 	@command -v chromium >/dev/null \
