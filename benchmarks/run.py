@@ -22,7 +22,7 @@ from benchmarks.publishing import measure_publishing
 from benchmarks.pulling import measure_pulling
 from benchmarks.receiving import CONNECTIONS, measure_receiving
 from benchmarks.recomputing import Measured, measure_size, slope
-from benchmarks.sending import measure_sending
+from benchmarks.sending import OCCASIONS, measure_sending
 from benchmarks.syncing import measure_syncing
 from sandbox.crowd import make_crowd
 
@@ -91,7 +91,8 @@ def main() -> None:
     if "pull" in parts:
         kept["pull"] = _pull(results, min(options.events, 1_000_000))
     if "send" in parts:
-        kept["send"] = _send(results, options.folder / "sending", min(options.events, 1_000_000))
+        mails = min(options.events, 1_000_000)
+        kept["send"] = {one: _send(results, options.folder / "sending", one, mails) for one in OCCASIONS}
     if "receive" in parts:
         kept["receive"] = _receive(results)
     if "answer" in parts:
@@ -194,10 +195,10 @@ def _pull(results: Results, rows: int) -> dict[str, object]:
     return kept
 
 
-def _send(results: Results, folder: Path, mails: int) -> dict[str, object]:
-    results.say(f"deciding on and delivering {mails:,} mails")
-    floor, ours, helper = measure_sending(folder, mails)
-    results.add(f"decide and deliver {mails:,} mails", floor.seconds, ours.seconds, 3, ours.peak_bytes)
+def _send(results: Results, folder: Path, occasion: str, mails: int) -> dict[str, object]:
+    results.say(f"deciding on and delivering {mails:,} mails, {occasion}")
+    floor, ours, helper = measure_sending(folder, occasion, mails)
+    results.add(f"decide and deliver {mails:,} mails, {occasion}", floor.seconds, ours.seconds, 3, ours.peak_bytes)
     for part, seconds in ours.parts.items():
         results.row(f"of it {part}", None, seconds, None, None, ours.part_peaks[part])
     results.say(

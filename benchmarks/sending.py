@@ -1,11 +1,14 @@
 """How long it takes to decide on a mail for each of many leads and to hand all of them to a provider that says yes.
 
+An issue of the guide's newsletter goes to everybody; or everybody has just downloaded a document, for which the guide's
+rules enrol a lead for three mails: one goes, one is superseded, one is due later.
+
 The floor serialises the same bodies, signs one token a lead, inserts as many ledger rows in bulk, and posts over one
 kept-alive connection. Ours decides, claims, renders, delivers and records, deciding in a process of its own, since each
 part's peak of memory is to be known. Beside them some of the mails go one a request, made by the classes of SendGrid's
 library and sent by its own client. The server answers 202 and looks at nothing; each run is a process of its own::
 
-    python -m benchmarks.sending --mails 100000
+    python -m benchmarks.sending --occasion newsletter --mails 100000
 """
 
 from __future__ import annotations
@@ -33,10 +36,13 @@ from rules.loader import load_rules
 from rules.models import RuleSet
 from settings import Settings
 from tasks.send import deliver_sends, plan_sends
-from warehouse.connection import check_instant, open_warehouse
+from warehouse.connection import check_instant, open_ledger, open_warehouse
 from warehouse.recompute import recompute
 
-AS_OF = datetime(2026, 4, 10, 1, tzinfo=UTC)
+AS_OF = datetime(2026, 4, 14, 1, tzinfo=UTC)
+"""A Tuesday at ten, when the guide's newsletter goes."""
+YESTERDAY = AS_OF - timedelta(days=1)
+OCCASIONS = ("newsletter", "downloads")
 BATCH = 1_000
 MEMORY_LIMITS = {"decide": "650MB", "deliver": "450MB"}
 """What DuckDB may hold in each part; we hold 300 MB beside it."""
@@ -91,25 +97,36 @@ def settings_for(home: Path, port: int, part: str) -> Settings:
     return Settings.model_validate({"home": home, "memory_limit": MEMORY_LIMITS[part], **values})
 
 
-def bench_rules() -> RuleSet:
-    """The guide's rules, which act on all there is."""
+def bench_rules(occasion: str) -> RuleSet:
+    """The guide's rules, which act on all there is; with its newsletter, or without."""
     guide = load_rules(Path(__file__).parents[1] / "rules" / "guide")
-    return guide.model_copy(update={"active_from": AS_OF - timedelta(days=1), "version": guide.version + "-bench"})
+    kept = guide.newsletters if occasion == "newsletter" else ()
+    changed = {"active_from": YESTERDAY, "newsletters": kept, "version": f"{guide.version}-{occasion}"}
+    return guide.model_copy(update=changed)
 
 
-def make_home(folder: Path, mails: int) -> Path:
-    """Make a home in which so many leads have just downloaded a document, and nothing is decided yet."""
-    home = folder / f"mails_{mails}"
+def home_of(folder: Path, occasion: str, mails: int) -> Path:
+    """Where so many mails of an occasion are measured."""
+    return folder / f"{occasion}_{mails}"
+
+
+def make_home(folder: Path, occasion: str, mails: int) -> Path:
+    """Make a home in which so many leads are to be mailed, and nothing is decided yet."""
+    home = home_of(folder, occasion, mails)
     settings = Settings(home=home)
     if not settings.warehouse.exists():
         with open_warehouse(settings) as connection:
-            for statement in (_LEADS, _CONSENTS, _DOWNLOADS):
+            for statement in (_LEADS, _CONSENTS) if occasion == "newsletter" else (_LEADS, _CONSENTS, _DOWNLOADS):
                 connection.execute(statement, {"mails": mails, "at": AS_OF - timedelta(minutes=5)})
+    rules = bench_rules(occasion)
     with open_warehouse(settings) as connection:
         check_instant(connection, "recompute", AS_OF)
-        recompute(connection, bench_rules(), AS_OF, "http://127.0.0.1:8787")
+        recompute(connection, rules, AS_OF, "http://127.0.0.1:8787")
     for path in settings.ledger.parent.glob(f"{settings.ledger.name}*"):  # and its log, if a run was killed
         path.unlink()
+    with open_ledger(settings) as ledger:  # as a run of the day before left it, which knew the newsletter
+        for one in rules.newsletters:
+            ledger.execute("insert into activations values (?, ?)", [f"newsletter {one.id}", YESTERDAY])
     return home
 
 
@@ -126,21 +143,21 @@ def null_server() -> Iterator[int]:
             server.stdin.close()
 
 
-def run_decide(home: Path, port: int) -> Sending:
+def run_decide(home: Path, occasion: str, port: int) -> Sending:
     """Decide on everything."""
     started = time.perf_counter()
-    decisions = plan_sends(settings_for(home, port, "decide"), bench_rules(), AS_OF)
+    decisions = plan_sends(settings_for(home, port, "decide"), bench_rules(occasion), AS_OF)
     return Sending(time.perf_counter() - started, {}, _peak(), decisions["sent"])
 
 
-def run_deliver(home: Path, port: int) -> Sending:
+def run_deliver(home: Path, occasion: str, port: int) -> Sending:
     """Deliver what was decided."""
     started = time.perf_counter()
-    counts = deliver_sends(settings_for(home, port, "deliver"), bench_rules(), AS_OF, is_confirmed=True)
+    counts = deliver_sends(settings_for(home, port, "deliver"), bench_rules(occasion), AS_OF, is_confirmed=True)
     return Sending(time.perf_counter() - started, {}, _peak(), counts["accepted"])
 
 
-def run_helper(home: Path, port: int) -> Sending:
+def run_helper(home: Path, _occasion: str, port: int) -> Sending:
     """Send some of the mails by the classes and the client of SendGrid's library, one a request."""
     with duckdb.connect(str(home / "ledger.duckdb"), read_only=True) as ledger:
         rows = ledger.execute(f"select send_id, email from sends order by send_id limit {ONE_BY_ONE}").fetchall()
@@ -159,7 +176,7 @@ def run_helper(home: Path, port: int) -> Sending:
     return Sending(time.perf_counter() - started, {}, _peak(), len(rows))
 
 
-def run_floor(home: Path, port: int) -> Sending:
+def run_floor(home: Path, _occasion: str, port: int) -> Sending:
     """Serialise, sign, insert and post as many mails as ours did, whose ledger stands in the home."""
     with duckdb.connect(str(home / "ledger.duckdb"), read_only=True) as ledger:
         ids = [send_id for (send_id,) in ledger.execute("select send_id from sends order by send_id").fetchall()]
@@ -203,14 +220,14 @@ def run_floor(home: Path, port: int) -> Sending:
 RUNS = {"decide": run_decide, "deliver": run_deliver, "floor": run_floor, "helper": run_helper}
 
 
-def measure_sending(folder: Path, mails: int) -> tuple[Sending, Sending, Sending]:
+def measure_sending(folder: Path, occasion: str, mails: int) -> tuple[Sending, Sending, Sending]:
     """Measure so many mails. Returns (floor, ours, some by the library's helper classes)."""
-    home = folder / f"mails_{mails}"
+    options = ("--folder", str(folder), "--occasion", occasion, "--mails", str(mails))
     # in a process of its own, since a child's peak of memory begins with its parent's
-    _in_process("home", "--folder", str(folder), "--mails", str(mails))
+    _in_process("home", *options)
     with null_server() as port:
         decide, deliver, floor, helper = (
-            Sending(**json.loads(_in_process(name, "--home", str(home), "--port", str(port)))) for name in RUNS
+            Sending(**json.loads(_in_process(name, *options, "--port", str(port)))) for name in RUNS
         )
     if deliver.mails != decide.mails:
         raise AssertionError(f"{decide.mails:,} mails were decided, and {deliver.mails:,} delivered")
@@ -237,20 +254,21 @@ def _peak() -> int:
 def main() -> None:
     """Measure, or with ``--run`` be one of the processes that are."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--occasion", choices=OCCASIONS, default=OCCASIONS[0])
     parser.add_argument("--mails", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, default=Path("var/bench/sending"))
     parser.add_argument("--run", choices=["home", *RUNS])
-    parser.add_argument("--home", type=Path)
     parser.add_argument("--port", type=int)
     options = parser.parse_args()
     if options.run == "home":
-        sys.stdout.write(f"{make_home(options.folder, options.mails)}\n")
+        sys.stdout.write(f"{make_home(options.folder, options.occasion, options.mails)}\n")
         return
     if options.run:
-        measured = RUNS[options.run](options.home, options.port)
+        home = home_of(options.folder, options.occasion, options.mails)
+        measured = RUNS[options.run](home, options.occasion, options.port)
         sys.stdout.write(json.dumps(asdict(measured)) + "\n")
         return
-    for measured in measure_sending(options.folder, options.mails):
+    for measured in measure_sending(options.folder, options.occasion, options.mails):
         sys.stdout.write(f"{measured}\n")
 
 

@@ -25,16 +25,18 @@ def test_the_engine_makes_what_hand_written_sql_makes(tmp_path: Path) -> None:
         check_same(tmp_path / "home")
 
 
-def test_mails_are_decided_and_delivered_beside_a_floor_of_as_many(tmp_path: Path) -> None:
-    floor, ours, helper = measure_sending(tmp_path, 1_500)
+@pytest.mark.parametrize(("occasion", "decided"), [("newsletter", 1_500), ("downloads", 3_000)])
+def test_mails_are_decided_and_delivered_beside_a_floor_of_as_many(occasion: str, decided: int, tmp_path: Path) -> None:
+    floor, ours, helper = measure_sending(tmp_path, occasion, 1_500)
     assert floor.mails == ours.mails == 1_500
     assert helper.mails == 1_000
     assert helper.us_a_mail > 0
     assert ours.parts["decide"] + ours.parts["deliver"] == pytest.approx(ours.seconds)
-    with duckdb.connect(str(tmp_path / "mails_1500" / "ledger.duckdb"), read_only=True) as ledger:
+    with duckdb.connect(str(tmp_path / f"{occasion}_1500" / "ledger.duckdb"), read_only=True) as ledger:
         assert ledger.execute("select mails, outcome from attempts order by 1").fetchall() == [
             (500, "accepted"), (1000, "accepted"),
         ]  # fmt: skip
+        assert ledger.execute("select count(*) from send_decisions where is_final").fetchone() == (decided,)
 
 
 def test_as_many_leads_are_synced_as_the_floor_upserts() -> None:
