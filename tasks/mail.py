@@ -22,7 +22,7 @@ from markupsafe import Markup
 from rules.addresses import is_deliverable
 from rules.models import Field, Sender, Step, Template
 from tasks.mail_links import Links, tracking_of, with_trap_link
-from warehouse.claims import Claim
+from warehouse.claims import Recipients
 
 MAX_PERSONALIZATIONS = 1_000
 MAX_SUBSTITUTION_BYTES = 10_000
@@ -55,7 +55,7 @@ def build_payload(
     template: Template,
     sender: Sender,
     fields: Sequence[Field],
-    claims: Sequence[Claim],
+    recipients: Recipients,
     links: Links,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The body of one mail/send request.
@@ -65,12 +65,12 @@ def build_payload(
         template: Its subject, text and HTML.
         sender: Whom it comes from.
         fields: The lead's fields a template may show.
-        claims: The recipients, at most 1,000, each address once.
+        recipients: At most 1,000, each address once.
         links: Makes the links that name a send.
 
     Returns:
-        The body; and why claims that the provider would refuse are not in it, by send id: one of them would keep all
-        others of the request from leaving.
+        The body; and why recipients that the provider would refuse are not in it, by send id: one of them would keep
+        all others of the request from leaving.
 
     Raises:
         jinja2.TemplateError: The template cannot be rendered.
@@ -102,35 +102,41 @@ def build_payload(
     both = subject + text
     in_text = {field.id for field in fields if text_tags[field.id] in both}
     in_html = {field.id for field in fields if html_tags[field.id] in body}
-    shown = [field for field in fields if field.id in in_text | in_html]
     names_lead = lead_tag in text or lead_tag in body
     asks_to_confirm = confirm_tag in text or confirm_tag in body
 
+    tokens = [links.opt_out(send_id) for send_id in recipients.send_ids]
+    columns = {token_tag: tokens}
+    if names_lead:
+        columns[lead_tag] = [links.lead(send_id) for send_id in recipients.send_ids]
+    if asks_to_confirm:
+        columns[confirm_tag] = [links.confirm(send_id) for send_id in recipients.send_ids]
+    for field in fields:
+        if field.id not in in_text | in_html:
+            continue
+        default = one_line(field.mail_default)
+        values = [harmless(show(field, value)) or default for value in recipients.shown[field.id]]
+        if field.id in in_text:
+            columns[text_tags[field.id]] = values
+        if field.id in in_html:
+            columns[html_tags[field.id]] = [value if value.isalnum() else html.escape(value) for value in values]
+    can_be_too_long = _most_bytes(columns) > MAX_SUBSTITUTION_BYTES
+
     personalizations: list[dict[str, Any]] = []
     refused: dict[str, str] = {}
-    for claim in claims:
-        token = links.opt_out(claim.send_id)
-        substitutions = {token_tag: token}
-        if names_lead:
-            substitutions[lead_tag] = links.lead(claim.send_id)
-        if asks_to_confirm:
-            substitutions[confirm_tag] = links.confirm(claim.send_id)
-        for field in shown:
-            value = harmless(show(field, claim.lead.get(field.id))) or one_line(field.mail_default)
-            if field.id in in_text:
-                substitutions[text_tags[field.id]] = value
-            if field.id in in_html:
-                substitutions[html_tags[field.id]] = value if value.isalnum() else html.escape(value)
-        if not is_deliverable(claim.email):
-            refused[claim.send_id] = BAD_ADDRESS
-        elif len(orjson.dumps(substitutions)) > MAX_SUBSTITUTION_BYTES:
-            refused[claim.send_id] = TOO_LONG
+    rows = zip(*columns.values(), strict=True)
+    for send_id, email, token, row in zip(recipients.send_ids, recipients.emails, tokens, rows, strict=True):
+        substitutions = dict(zip(columns, row, strict=True))
+        if not is_deliverable(email):
+            refused[send_id] = BAD_ADDRESS
+        elif can_be_too_long and len(orjson.dumps(substitutions)) > MAX_SUBSTITUTION_BYTES:
+            refused[send_id] = TOO_LONG
         else:
             personalizations.append(
                 {
-                    "to": [{"email": claim.email}],
+                    "to": [{"email": email}],
                     "substitutions": substitutions,
-                    "custom_args": {"nurture_send_id": claim.send_id},
+                    "custom_args": {"nurture_send_id": send_id},
                     "headers": {
                         "List-Unsubscribe": f"<{links.public_url}/u/{token}>",
                         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
@@ -152,6 +158,11 @@ def build_payload(
     return payload, refused
 
 
+def _most_bytes(columns: Mapping[str, Sequence[str]]) -> int:
+    """More than the JSON of any recipient's substitutions takes: a letter is at most six bytes of it."""
+    return sum(len(tag) + 6 * max(map(len, values), default=0) + 6 for tag, values in columns.items()) + 2
+
+
 def show(field: Field, value: Any) -> str:
     """A field's value as a mail shows it; the field's ``mail_default`` where there is none."""
     if value is None or value == "":
@@ -170,6 +181,8 @@ def one_line(text: str) -> str:
 
 def harmless(text: str) -> str:
     """One line, not too long, without what mail programs make a link of: anybody may have written it into a form."""
+    if text.isalnum() and len(text) <= MAX_VALUE_LETTERS:
+        return text  # as most are
     return one_line(_LINK.sub(" ", one_line(text))[:MAX_VALUE_LETTERS])
 
 

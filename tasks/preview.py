@@ -24,7 +24,7 @@ from settings import Settings
 from tasks.errors import RunError
 from tasks.mail import build_payload, fill, shown_fields, values_by_tag
 from tasks.mail_links import Links, void_links
-from warehouse.claims import Claim
+from warehouse.claims import Recipients
 from warehouse.lookup import lead_of_address
 
 _PAGES = Path(__file__).parent / "pages"
@@ -107,10 +107,10 @@ def payload_for(rules: RuleSet, step: Step, links: Links, address: str, lead: Ma
     """
     template = next(template for template in rules.templates if template.id == step.template)
     sender = next(sender for sender in rules.senders if sender.id == step.sender)
-    claim = Claim("preview", address, dict(lead))
     fields = shown_fields([template], rules.fields)
+    recipient = Recipients(["preview"], [address], {field.id: [lead.get(field.id)] for field in fields})
     try:
-        payload, refused = build_payload(step, template, sender, fields, [claim], links)
+        payload, refused = build_payload(step, template, sender, fields, recipient, links)
     except RENDER_ERRORS as error:
         raise RunError(f"mails/{step.template} cannot be rendered: {error}; correct its files") from error
     if refused:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -28,12 +28,29 @@ inner join enrolments on page.send_id = enrolments.send_id
 """The mails of a page, with since when what ends their runs early counts."""
 
 
-class Claim(NamedTuple):
-    """One send whose request is about to leave: its id, its address, and the lead's fields for the mail."""
+@dataclass(frozen=True)
+class Recipients:
+    """Whom a request goes to: their sends, addresses, and the leads' fields that the mail shows, by id.
 
-    send_id: str
-    email: str
-    lead: dict[str, Any]
+    All are columns of one length: an object for each of a million mails is what delivering would spend its time on.
+    """
+
+    send_ids: Sequence[str]
+    emails: Sequence[str]
+    shown: Mapping[str, Sequence[Any]]
+
+    def __len__(self) -> int:
+        """How many they are."""
+        return len(self.send_ids)
+
+    def at(self, places: Sequence[int]) -> Recipients:
+        """Those at some places."""
+
+        def kept(column: Sequence[Any]) -> list[Any]:
+            return [column[place] for place in places]
+
+        shown = {field: kept(values) for field, values in self.shown.items()}
+        return Recipients(kept(self.send_ids), kept(self.emails), shown)
 
 
 @dataclass(frozen=True)
@@ -44,18 +61,23 @@ class Batch:
     scenario: str
     step: str
     variant: str
-    claims: tuple[Claim, ...]
+    recipients: Recipients
     claimed_for: str | None = None
     """The request its sends were claimed for before, if any."""
 
     @property
-    def ids(self) -> list[str]:
+    def ids(self) -> Sequence[str]:
         """Their send ids, in order."""
-        return [claim.send_id for claim in self.claims]
+        return self.recipients.send_ids
 
-    def again(self, claims: Sequence[Claim]) -> Batch:
-        """Some of its sends, for another request."""
-        return replace(self, attempt_id=uuid.uuid4().hex, claims=tuple(claims), claimed_for=self.attempt_id)
+    def without(self, refused: Container[str]) -> Batch:
+        """It, less some of its sends."""
+        return replace(self, recipients=self.recipients.at([n for n, one in enumerate(self.ids) if one not in refused]))
+
+    def again(self, places: Sequence[int]) -> Batch:
+        """Its sends at some places, for another request."""
+        recipients = self.recipients.at(places)
+        return replace(self, attempt_id=uuid.uuid4().hex, recipients=recipients, claimed_for=self.attempt_id)
 
 
 @dataclass(frozen=True)
@@ -155,9 +177,10 @@ class Claims:
             f"create or replace temp table fresh_blocks as {query('fresh_blocks')}",
             {"as_of": self.as_of, "recomputed_at": recomputed, **soft_bounce_values(self.rules)},
         )
-        shown = ", ".join(f"leads.{field}" for field in self.fields) or "null"  # plain names, as rules are checked
+        # plain names, as rules are checked
+        shown = ", ".join(f"leads.{field} as shown_{field}" for field in self.fields) or "null as shown_nothing"
         connection.execute(
-            f"create or replace temp table looked as {query('claim').replace('leads as lead', shown)}",
+            f"create or replace temp table looked as {query('claim').replace('leads as shown_lead', shown)}",
             {
                 "as_of": self.as_of,
                 "expires_after": timedelta(hours=self.rules.expires_after_hours),
@@ -174,60 +197,33 @@ class Claims:
                 {"as_of": self.as_of},
             )
         )
-        rows = connection.execute(
-            "select position, batch, scenario, step, variant, send_id, email, * exclude (position, batch, scenario,"
-            " step, variant, send_id, email, stop_reason) from looked where stop_reason is null order by position"
-        ).fetchall()
-        batches, positions = self._packed(rows)
-        self._claim(connection, batches, positions)
-        return Page(batches, cancelled, after)
+        return Page(self._claim(connection), cancelled, after)
 
-    def _claim(
-        self, connection: duckdb.DuckDBPyConnection, batches: Sequence[Batch], positions: Sequence[Sequence[int]]
-    ) -> None:
-        """Write to each send for which request it is claimed."""
-        claimed = pa.table(
-            {
-                "position": pa.array([position for of_one in positions for position in of_one], pa.int64()),
-                "attempt_id": pa.array([batch.attempt_id for batch in batches for _ in batch.claims], pa.string()),
-            }
+    def _claim(self, connection: duckdb.DuckDBPyConnection) -> list[Batch]:
+        """Put what was looked at and may go into requests, and write to each send which it is claimed for."""
+        connection.execute(
+            f"create or replace temp table requests as {query('requests')}", {"batch_size": self.batch_size}
         )
-        connection.register("given_rows", claimed)
         connection.execute(
             """
             update sends
-            set
-                state = 'claimed',
-                state_reason = null,
-                attempt_id = given_rows.attempt_id,
-                state_changed_at = $as_of
-            from given_rows
-            where sends.rowid = given_rows.position
+            set state = 'claimed', state_reason = null, attempt_id = riding.attempt_id, state_changed_at = $as_of
+            from (select attempt_id, unnest(positions) as position from requests) as riding
+            where sends.rowid = riding.position
             """,
             {"as_of": self.as_of},
         )
-        connection.unregister("given_rows")
-
-    def _packed(self, rows: Sequence[tuple[Any, ...]]) -> tuple[list[Batch], list[list[int]]]:
-        """Put sends into requests: those of a variant together, each address once. Returns their rows, too."""
-        made: list[tuple[tuple[str, str, str], dict[str, Claim], list[int]]] = []  # claims by address
-        open_ones: dict[tuple[Any, ...], list[tuple[dict[str, Claim], list[int]]]] = {}
-        for position, batch, scenario, step, variant, send_id, email, *values in rows:
-            fitting = open_ones.setdefault((batch, scenario, step, variant), [])
-            for one in fitting:
-                if email not in one[0]:
-                    break
-            else:
-                one = ({}, [])
-                fitting.append(one)
-                made.append(((scenario, step, variant), *one))
-            claims, positions = one
-            claims[email] = Claim(send_id, email, dict(zip(self.fields, values, strict=False)))
-            positions.append(position)
-            if len(claims) == self.batch_size:
-                fitting.remove(one)
-        batches = [Batch(uuid.uuid4().hex, *key, tuple(claims.values())) for key, claims, _ in made]
-        return batches, [positions for *_, positions in made]
+        rows = connection.execute("select * exclude (positions) from requests order by positions[1]").fetchall()
+        return [
+            Batch(
+                attempt_id,
+                scenario,
+                step,
+                variant,
+                Recipients(send_ids, emails, dict(zip(self.fields, shown, strict=False))),
+            )
+            for attempt_id, scenario, step, variant, send_ids, emails, *shown in rows
+        ]
 
 
 def cancel_expired(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> int:

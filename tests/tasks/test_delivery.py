@@ -26,7 +26,7 @@ from tests.facts import START, add_consent, add_event, add_lead, add_suppression
 from tests.rule_sets import CONSULTATION, DOWNLOAD, SEMINAR, rule_set, step
 from tests.tasks.clients.raw_server import Peer, RawServer
 from tests.world import World, stand_in
-from warehouse.claims import Claims
+from warehouse.claims import Batch, Claims, Recipients
 from warehouse.connection import open_ledger
 from warehouse.errors import WarehouseError
 
@@ -351,24 +351,53 @@ def test_a_pause_holds_what_is_claimed_and_not_yet_noted(world: World, monkeypat
 
 def test_a_request_holds_an_address_once_and_a_variant_alone() -> None:
     claims = Claims(rules(), at(1), "Asia/Tokyo", None, ["name"], batch_size=2, page_size=100)
-    rows = [
-        (number, None, "guide", "thanks", variant, f"s{number}", email, f"name{number}")
-        for number, (variant, email) in enumerate(
-            [("a", "x"), ("a", "y"), ("a", "x"), ("b", "x"), ("a", "x"), ("a", "z")]
+    with duckdb.connect() as connection:
+        connection.execute(
+            """
+            create table looked as
+            select
+                row_number() over () - 1 as position, null::integer as batch, 's' || position as send_id,
+                'guide' as scenario, 'thanks' as step, variant, email,
+                if(variant = 'c', 'expired', null) as stop_reason, 'name' || position as shown_name
+            from (select unnest($variants) as variant, unnest($emails) as email)
+            """,
+            {"variants": list("aaabaac"), "emails": list("xyxxxzx")},
         )
-    ]
-    batches, positions = claims._packed(rows)
-    assert positions == [[0, 1], [2, 5], [3], [4]]
-    assert [(batch.variant, batch.ids) for batch in batches] == [
-        ("a", ["s0", "s1"]),
-        ("a", ["s2", "s5"]),
-        ("b", ["s3"]),
-        ("a", ["s4"]),
-    ]
-    assert batches[0].claims[1].lead == {"name": "name1"}
-    assert len({batch.attempt_id for batch in batches}) == 4
-    again, _ = claims._packed([(row[0], number // 2, *row[2:]) for number, row in enumerate(rows[:3])])
-    assert [batch.ids for batch in again] == [["s0", "s1"], ["s2"]]
+        connection.execute(
+            "create table sends as select 'planned' as state, 'late' as state_reason, null::varchar as attempt_id,"
+            " null::timestamptz as state_changed_at from looked"
+        )
+        batches = claims._claim(connection)
+        assert [(batch.variant, batch.ids) for batch in batches] == [
+            ("a", ["s0", "s1"]),
+            ("a", ["s2"]),
+            ("b", ["s3"]),
+            ("a", ["s4"]),
+            ("a", ["s5"]),
+        ]
+        assert batches[0].recipients.emails == ["x", "y"]
+        assert batches[0].recipients.shown == {"name": ["name0", "name1"]}
+        by_place = [batch.attempt_id for batch in batches for _ in batch.ids]
+        assert connection.execute("select state, state_reason, attempt_id from sends order by rowid").fetchall() == [
+            *(("claimed", None, attempt_id) for attempt_id in by_place),
+            ("planned", "late", None),
+        ]
+        assert len(set(by_place)) == len(batches)
+        # what was put together before rides together, and without others
+        connection.execute("update looked set batch = position // 2")
+        assert [batch.ids for batch in claims._claim(connection)] == [["s0", "s1"], ["s2"], ["s3"], ["s4", "s5"]]
+
+
+def test_a_batch_goes_again_whole_or_in_parts() -> None:
+    recipients = Recipients(["s0", "s1", "s2"], ["a", "b", "c"], {"name": ["A", "B", "C"]})
+    batch = Batch("first", "guide", "thanks", "default", recipients)
+    rest = batch.again([0, 2])
+    assert rest.recipients == Recipients(["s0", "s2"], ["a", "c"], {"name": ["A", "C"]})
+    assert rest.claimed_for == "first"
+    assert rest.attempt_id != "first"
+    less = batch.without({"s1"})
+    assert (less.attempt_id, less.claimed_for, less.recipients) == ("first", None, rest.recipients)
+    assert len(batch.without({"s0", "s1", "s2"}).recipients) == 0
 
 
 def test_a_ledger_of_an_earlier_version_keeps_its_requests(world: World) -> None:

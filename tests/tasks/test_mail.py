@@ -33,7 +33,7 @@ from tasks.send import deliver_sends, plan_sends
 from tests.facts import START, add_consent, add_event, add_lead, at
 from tests.rule_sets import DOWNLOAD, rule_set, step
 from tests.world import World, stand_in
-from warehouse.claims import Claim
+from warehouse.claims import Recipients
 from warehouse.connection import connect, open_ledger
 
 SECRET = "a secret of tests"
@@ -51,6 +51,11 @@ SENDER = Sender(
 STEP = step("welcome", DOWNLOAD, scenario="guide_scenario")
 
 
+def to(send_id: str, lead: dict[str, Any] | None = None) -> Recipients:
+    """One recipient, whose lead has some fields."""
+    return Recipients([send_id], ["a@example.com"], {field: [value] for field, value in (lead or {}).items()})
+
+
 def made(
     text: str = "{{ lead.name }}\n{{ unsubscribe_url }}",
     html: str = "<p>{{ lead.name }}</p><a href='{{ unsubscribe_url }}'>配信停止</a>",
@@ -60,8 +65,9 @@ def made(
 ) -> dict[str, Any]:
     """The payload for one recipient, with subject, text and HTML filled in."""
     template = Template(id="t", subject=subject, text=text, html=html)
-    claim = Claim("send-1", "a@example.com", lead)
-    payload, refused = build_payload(STEP, template, sender, shown_fields([template], FIELDS), [claim], LINKS)
+    shown = shown_fields([template], FIELDS)
+    values = {field.id: lead.get(field.id) for field in shown}
+    payload, refused = build_payload(STEP, template, sender, shown, to("send-1", values), LINKS)
     assert refused == {}
     values = values_by_tag(payload)
     text, html = (fill(part["value"], values) for part in payload["content"])
@@ -192,7 +198,7 @@ def test_a_sender_may_leave_out_the_parameters_and_the_token() -> None:
 def test_a_paper_of_ours_knows_its_reader() -> None:
     template = Template(id="t", subject="s", text="x", html='<a href="https://nurture.example.com/d/guide">x</a>')
     links = signed_links("https://nurture.example.com", SECRET)
-    payload, _ = build_payload(STEP, template, SENDER, [], [Claim("send-1", "a@example.com", {})], links)
+    payload, _ = build_payload(STEP, template, SENDER, [], to("send-1"), links)
     assert "https://nurture.example.com/d/guide?utm_source=" in payload["content"][1]["value"]
     assert "&amp;nl=[v-" in payload["content"][1]["value"]
 
@@ -213,7 +219,7 @@ def test_links_on_the_own_site_that_end_the_mails_are_left_alone_too() -> None:
         id="t", subject="s", text="{{ unsubscribe_url }}", html='<a href="{{ unsubscribe_url }}">停止</a>'
     )
     links = signed_links("https://www.example.com", SECRET)
-    payload, _ = build_payload(STEP, template, SENDER, [], [Claim("send-1", "a@example.com", {})], links)
+    payload, _ = build_payload(STEP, template, SENDER, [], to("send-1"), links)
     assert "utm_" not in payload["content"][0]["value"] + payload["content"][1]["value"]
 
 
@@ -232,9 +238,7 @@ def test_tokens_are_signed_name_the_send_and_are_good_for_one_purpose() -> None:
 @pytest.mark.parametrize("category", ["marketing", "transactional"])
 def test_every_mail_can_be_unsubscribed_in_one_click(category: str) -> None:
     template = Template(id="t", subject="s", text="t", html="h")
-    payload, _ = build_payload(
-        STEP.model_copy(update={"category": category}), template, SENDER, [], [Claim("s", "a@example.com", {})], LINKS
-    )
+    payload, _ = build_payload(STEP.model_copy(update={"category": category}), template, SENDER, [], to("s"), LINKS)
     assert payload["personalizations"][0]["headers"] == {
         "List-Unsubscribe": f"<https://mail.example.com/u/{LINKS.opt_out('s')}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
@@ -297,8 +301,8 @@ def test_a_mail_that_cannot_ride_keeps_no_other_from_going_and_says_why(
 
     def bytes_of(note: str) -> int:
         fields = shown_fields(rules.templates, rules.fields)
-        claims = [Claim("x" * 32, "a@example.com", {"note": note, "name": "N", "company": "C"})]
-        payload, refused = build_payload(thanks, template, rules.senders[0], fields, claims, links)
+        recipient = to("x" * 32, {"note": note, "name": "N", "company": "C"})
+        payload, refused = build_payload(thanks, template, rules.senders[0], fields, recipient, links)
         return 0 if refused else len(orjson.dumps(values_by_tag(payload)))
 
     length = MAX_SUBSTITUTION_BYTES - bytes_of("")

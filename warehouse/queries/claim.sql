@@ -5,14 +5,40 @@
 -- again because facts may have come in since. What the last recompute saw is in leads; what came in at its instant or
 -- later is in fresh_blocks, and holds for the whole lead and for the address. The mail is rendered from the present
 -- rules: where these name another category or kind than was planned, whatever keeps a mail of either back keeps it.
+-- What is looked for in large tables is narrowed to what is asked for, which often is nothing.
 with present as (
     select
-        page.* replace (
-            if(rule_steps.category = 'marketing', 'marketing', page.category) as category
-        ),
+        page.position,
+        page.batch,
+        page.send_id,
+        page.lead_id as planned_lead_id,
+        page.scenario,
+        page.step,
+        page.variant,
+        page.occurrence,
+        page.kind,
+        page.email,
+        page.expires_at,
+        page.due_at,
+        if(rule_steps.category = 'marketing', 'marketing', page.category) as category,
         rule_steps.kind as present_kind,
+        rule_steps.segment,
+        coalesce(rule_steps.asks_segment, false) as asks_segment,
+        rule_steps.stage,
+        coalesce(rule_steps.is_enabled, false) as is_enabled,
+        aliases.lead_id,
+        leads.lead_id is null as is_unknown,
+        leads.is_suppressed,
+        leads.stage as lead_stage,
+        coalesce(
+            refusal_of(page.kind, leads.newsletter_refusal, leads.step_refusal, leads.trigger_refusal),
+            refusal_of(rule_steps.kind, leads.newsletter_refusal, leads.step_refusal, leads.trigger_refusal)
+        ) as refusal,
+        leads as shown_lead,
     from page
     left join warehouse.rule_steps on page.scenario = rule_steps.scenario and page.step = rule_steps.step
+    left join warehouse.lead_aliases as aliases on page.lead_id = aliases.alias_lead_id
+    left join warehouse.leads on aliases.lead_id = leads.lead_id
 ),
 
 held_out as (
@@ -23,89 +49,65 @@ held_out as (
     having arg_min(holdout.is_held_out, (holdout.assigned_at, holdout.lead_id))
 ),
 
-batch as (
-    select
-        page.send_id,
-        page.scenario,
-        page.step,
-        page.occurrence,
-        page.kind,
-        page.present_kind,
-        page.category,
-        page.email,
-        page.lead_id as planned_lead_id,
-        aliases.lead_id,
-        coalesce(
-            refusal_of(page.kind, leads.newsletter_refusal, leads.step_refusal, leads.trigger_refusal),
-            refusal_of(page.present_kind, leads.newsletter_refusal, leads.step_refusal, leads.trigger_refusal)
-        ) as refusal,
-    from present as page
-    left join warehouse.lead_aliases as aliases on page.lead_id = aliases.alias_lead_id
-    left join warehouse.leads on aliases.lead_id = leads.lead_id
-),
-
 freshly_blocked as (
     -- by what came in since, of the address or of the lead
     select send_id, if(bool_or(blocks = 'all'), 'suppressed', 'opted_out') as reason
     from (
-        select batch.send_id, batch.category, batch.kind, batch.present_kind, fresh_blocks.blocks
-        from batch
-        inner join fresh_blocks on batch.email = fresh_blocks.email
+        select present.send_id, present.category, present.kind, present.present_kind, fresh_blocks.blocks
+        from present
+        inner join fresh_blocks on present.email = fresh_blocks.email
         union all
-        select batch.send_id, batch.category, batch.kind, batch.present_kind, fresh_blocks.blocks
-        from batch
-        inner join fresh_blocks on batch.lead_id = fresh_blocks.lead_id
+        select present.send_id, present.category, present.kind, present.present_kind, fresh_blocks.blocks
+        from present
+        inner join fresh_blocks on present.lead_id = fresh_blocks.lead_id
     )
     where blocks = 'all' or (category = 'marketing' and (kind is null or blocks in (kind, present_kind)))
     group by send_id
 ),
 
+names as (
+    -- of leads with more than one
+    select lead_id, alias_lead_id
+    from warehouse.lead_aliases
+    where lead_id in (select merged.lead_id from warehouse.lead_aliases as merged where merged.alias_lead_id != merged.lead_id)
+),
+
 of_the_same as (
     -- two leads that were one person all along: sends to the same address, and to any other of the lead's names
     select
-        batch.send_id,
+        present.send_id,
         other.send_id as other_id,
+        other.lead_id,
+        other.scenario,
+        other.occurrence,
         other.state,
         other.email,
-        (other.lead_id, other.scenario, other.occurrence) in (
-            select (lead_id, scenario, occurrence) from scenario_runs
-            where end_reason = 'merged'
-        ) as is_of_an_ended_run,
-    from batch
+    from present
     inner join sends as other
         on
-            batch.email = other.email
-            and batch.scenario = other.scenario
-            and batch.step = other.step
-            and batch.occurrence = other.occurrence
+            present.email = other.email
+            and present.scenario = other.scenario
+            and present.step = other.step
+            and present.occurrence = other.occurrence
+            and present.send_id != other.send_id
     union all
     select
-        batch.send_id,
+        present.send_id,
         other.send_id as other_id,
+        other.lead_id,
+        other.scenario,
+        other.occurrence,
         other.state,
         other.email,
-        (other.lead_id, other.scenario, other.occurrence) in (
-            select (lead_id, scenario, occurrence) from scenario_runs
-            where end_reason = 'merged'
-        ) as is_of_an_ended_run,
-    from batch
-    inner join warehouse.lead_aliases as names
-        on batch.lead_id = names.lead_id and batch.planned_lead_id != names.alias_lead_id
+    from present
+    inner join names on present.lead_id = names.lead_id and present.planned_lead_id != names.alias_lead_id
     inner join sends as other
         on
             names.alias_lead_id = other.lead_id
-            and batch.scenario = other.scenario
-            and batch.step = other.step
-            and batch.occurrence = other.occurrence
-),
-
-in_segment as (
-    select batch.send_id
-    from batch
-    inner join warehouse.rule_steps on batch.scenario = rule_steps.scenario and batch.step = rule_steps.step
-    inner join warehouse.segment_members
-        on rule_steps.segment = segment_members.segment and batch.lead_id = segment_members.lead_id
-    where segment_members.left_at is null
+            and present.scenario = other.scenario
+            and present.step = other.step
+            and present.occurrence = other.occurrence
+            and present.send_id != other.send_id
 ),
 
 twins as (
@@ -113,38 +115,61 @@ twins as (
     select send_id
     from of_the_same
     where
-        other_id != send_id
-        and state not in ('cancelled', 'rejected')
-        and (state != 'planned' or (other_id < send_id and is_deliverable(email) and not is_of_an_ended_run))
+        state not in ('cancelled', 'rejected')
+        and (
+            state != 'planned'
+            or (
+                other_id < send_id
+                and is_deliverable(email)
+                and (lead_id, scenario, occurrence) not in (
+                    select (runs.lead_id, runs.scenario, runs.occurrence)
+                    from scenario_runs as runs
+                    where runs.end_reason = 'merged'
+                )
+            )
+        )
+),
+
+asked_segments as (
+    select send_id, lead_id, segment
+    from present
+    where asks_segment
+),
+
+out_of_segment as (
+    select asked_segments.send_id
+    from asked_segments
+    anti join (
+        select lead_id, segment
+        from warehouse.segment_members
+        where left_at is null and segment in (select asked_segments.segment from asked_segments)
+    ) as members
+        on asked_segments.segment = members.segment and asked_segments.lead_id = members.lead_id
 )
 
 select
-    sends.position,
-    sends.send_id,
-    sends.scenario,
-    sends.step,
-    sends.variant,
-    sends.email,
-    sends.batch,
+    present.position,
+    present.batch,
+    present.send_id,
+    present.scenario,
+    present.step,
+    present.variant,
+    present.email,
     case
-        when rule_steps.step is null or not rule_steps.is_enabled then 'step_removed'
-        when coalesce(sends.expires_at, sends.due_at + $expires_after) < $as_of then 'expired'
-        when not is_deliverable(sends.email) then 'bad_address'
-        when sends.send_id in (select send_id from twins) then 'duplicate_address'
-        when leads.lead_id is null then 'unknown_lead'
-        when leads.is_suppressed then 'suppressed'
+        when not present.is_enabled then 'step_removed'
+        when coalesce(present.expires_at, present.due_at + $expires_after) < $as_of then 'expired'
+        when not is_deliverable(present.email) then 'bad_address'
+        when present.send_id in (select twins.send_id from twins) then 'duplicate_address'
+        when present.is_unknown then 'unknown_lead'
+        when present.is_suppressed then 'suppressed'
         when freshly_blocked.reason is not null then freshly_blocked.reason
-        when sends.category = 'marketing' and batch.refusal is not null then batch.refusal
-        when sends.category = 'marketing' and leads.lead_id in (from held_out) then 'holdout'
-        when rule_steps.stage is not null and rule_steps.stage != coalesce(leads.stage, '') then 'exited'
+        when present.category = 'marketing' and present.refusal is not null then present.refusal
+        when present.category = 'marketing' and present.lead_id in (from held_out) then 'holdout'
+        when present.stage is not null and present.stage != coalesce(present.lead_stage, '') then 'exited'
         when leaving.reason != 'consent' then 'exited'
-        when rule_steps.asks_segment and sends.send_id not in (select send_id from in_segment) then 'exited'
+        when present.send_id in (select out_of_segment.send_id from out_of_segment) then 'exited'
     end as stop_reason,
-    leads as lead,
-from present as sends
-left join leaving on sends.send_id = leaving.send_id
-left join warehouse.lead_aliases as aliases on sends.lead_id = aliases.alias_lead_id
-left join warehouse.leads on aliases.lead_id = leads.lead_id
-left join warehouse.rule_steps on sends.scenario = rule_steps.scenario and sends.step = rule_steps.step
-left join batch on sends.send_id = batch.send_id
-left join freshly_blocked on sends.send_id = freshly_blocked.send_id
+    columns('shown_.*'),
+from present
+left join leaving on present.send_id = leaving.send_id
+left join freshly_blocked on present.send_id = freshly_blocked.send_id
