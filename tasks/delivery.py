@@ -61,7 +61,7 @@ class _Request:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """For some milliseconds nothing looks for garbage among thousands of objects that are let go together at the end."""
+    """For some milliseconds nothing looks for garbage among thousands of objects that are let go together."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

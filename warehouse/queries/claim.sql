@@ -67,9 +67,12 @@ freshly_blocked as (
 
 names as (
     -- of leads with more than one
-    select lead_id, alias_lead_id
-    from warehouse.lead_aliases
-    where lead_id in (select merged.lead_id from warehouse.lead_aliases as merged where merged.alias_lead_id != merged.lead_id)
+    select aliases.lead_id, aliases.alias_lead_id
+    from warehouse.lead_aliases as aliases
+    semi join (
+        select others.lead_id from warehouse.lead_aliases as others where others.alias_lead_id != others.lead_id
+    ) as merged
+        on aliases.lead_id = merged.lead_id
 ),
 
 of_the_same as (
