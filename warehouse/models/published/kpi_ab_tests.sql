@@ -98,17 +98,25 @@ drawn as (
     having count(distinct holdout.is_held_out) = 1
 ),
 
+drawn_names as (
+    select
+        aliases.alias_lead_id,
+        aliases.lead_id,
+    from warehouse.lead_aliases as aliases
+    semi join drawn on aliases.lead_id = drawn.lead_id
+),
+
 held as (
     select drawn.*
     from drawn
     anti join (
         select
-            aliases.lead_id,
+            drawn_names.lead_id,
             min(mails.planned_at) as planned_at,
         from ledger.sends as mails
-        inner join warehouse.lead_aliases as aliases on mails.lead_id = aliases.alias_lead_id
+        inner join drawn_names on mails.lead_id = drawn_names.alias_lead_id
         where mails.category = 'marketing'
-        group by aliases.lead_id
+        group by drawn_names.lead_id
     ) as firsts
         on drawn.lead_id = firsts.lead_id and drawn.assigned_at > firsts.planned_at
 ),
