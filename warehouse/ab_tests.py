@@ -141,6 +141,7 @@ def _row(
     if not found:
         return None
     share, full_at, ended_at, winner = found[0]
+    _keep_variants(connection, key, is_over=ended_at is not None)
     longest = timedelta(days=test.days) if test.days is not None else _LONGEST
     if ended_at is None:
         arms = _arms(test, [row for row in figures if row[0] == key])
@@ -164,6 +165,30 @@ def _row(
         "sample_share": share,
         "longest_us": longest // timedelta(microseconds=1),
     }
+
+
+def _keep_variants(connection: duckdb.DuckDBPyConnection, key: str, *, is_over: bool) -> None:
+    """Keep what the rules say of a test's variants; once it is over, what they said."""
+    insert = """
+        insert into ab_variants by name
+        select test, variant, row_number() over (order by low) as place, high - low as share, cta_behaviour
+        from warehouse.rule_variants
+        where test = $test
+        on conflict (test, variant)
+    """
+    if is_over:
+        connection.execute(f"{insert} do nothing", {"test": key})
+        return
+    connection.execute(
+        f"{insert} do update"
+        " set place = excluded.place, share = excluded.share, cta_behaviour = excluded.cta_behaviour",
+        {"test": key},
+    )
+    connection.execute(
+        "delete from ab_variants where test = $test"
+        " and variant not in (select variant from warehouse.rule_variants where test = $test)",
+        {"test": key},
+    )
 
 
 def _is_sound(connection: duckdb.DuckDBPyConnection, test: AbTest, key: str) -> bool:

@@ -176,6 +176,28 @@ def test_the_holdout_is_compared_with_those_who_are_nurtured(world: World) -> No
     ]
 
 
+def test_lots_that_fell_as_no_share_explains_are_told_and_those_of_an_unknown_share_are_not_judged(
+    world: World,
+) -> None:
+    asked = one(world).model_copy(update={"delivery": Delivery(holdout_share=0.4)})
+    leads(world, *range(90))
+    world.send(asked, START)
+    query = "select distinct verdict, sample_ratio_p_value < 0.001 from kpi_ab_tests where test like 'holdout%'"
+    shares = "select variant, share, assigned from kpi_ab_tests where test = 'holdout: won'"
+    assert published(world, START + timedelta(hours=1), query) == [("running", False)]
+    (held, nurtured) = published(world, START + timedelta(hours=1), shares)
+    assert (held[:2], nurtured[:2]) == (("held_out", pytest.approx(0.4)), ("nurtured", pytest.approx(0.6)))
+    assert held[2] + nurtured[2] == 90
+    with open_ledger(world.settings) as ledger:  # most of the held out were lost on the way
+        ledger.execute(
+            "delete from holdout where lead_id in (select lead_id from holdout where is_held_out order by 1 limit 30)"
+        )
+    assert published(world, START + timedelta(hours=2), query) == [("unsound", True)]
+    with open_ledger(world.settings) as ledger:  # as an earlier version left it
+        ledger.execute("update holdout set share = null where lead_id = (select min(lead_id) from holdout)")
+    assert published(world, START + timedelta(hours=3), query) == [("running", None)]
+
+
 def test_who_was_mailed_before_the_lot_was_drawn_is_compared_with_nobody(world: World) -> None:
     """Those are nurtured whatever the lot says; beside new leads alone they would be an effect of their own."""
     asked = one(world)
@@ -205,6 +227,26 @@ def test_what_comes_after_the_end_leaves_the_figures_as_the_verdict_saw_them(wor
     opened_by(world, START + timedelta(hours=40), {"a": 1, "b": 0})
     world.recompute(asked, START + timedelta(hours=50))
     assert published(world, START + timedelta(hours=50), query) == before
+
+
+def test_a_test_that_is_over_stays_when_its_rules_are_gone(world: World) -> None:
+    asked, without = one(world), rules(world, ONE.replace(", test: 件名テスト", ""))
+    leads(world, *range(90))
+    world.send(asked, START)
+    opened_by(world, START + timedelta(hours=1), {"a": 0.2, "b": 0.7})
+    query = "select test, variant, share, assigned, measured, reached, p_value, verdict, winner from kpi_ab_tests"
+    world.recompute(without, START + timedelta(hours=2))
+    assert published(world, START + timedelta(hours=2), query) == [], "nobody waits for what it would have shown"
+    for hours in (3, 29):
+        world.send(asked, START + timedelta(hours=hours))
+    over = published(world, START + timedelta(hours=30), query)
+    assert [row[-2:] for row in over] == [("winner", "b")] * 2
+    leads(world, *range(200, 210), when=START + timedelta(hours=31))
+    assert world.send(without, START + timedelta(hours=32)) == {"sent": 10}
+    assert published(world, START + timedelta(hours=33), query) == over
+    changed = rules(world, ONE, ab_tests=TESTS.replace("share: 2", "share: 5"))
+    world.send(changed, START + timedelta(hours=34))
+    assert published(world, START + timedelta(hours=35), query) == over, "as the rules had it up to its end"
 
 
 def test_leads_that_fell_on_the_variants_as_no_share_explains_choose_no_winner(world: World) -> None:

@@ -14,6 +14,7 @@ select distinct
         where sends.category = 'marketing' and sends.state not in ('cancelled', 'rejected')
     ) as is_held_out,
     $as_of as assigned_at,
+    $share as share,
 from enrolments
 inner join warehouse.lead_aliases as aliases on enrolments.lead_id = aliases.alias_lead_id
 where

@@ -1,10 +1,11 @@
 -- One row per A/B test and variant, and of the holdout: how many leads got it, how many were measured, how many acted.
 -- key: test, variant
--- from: ab_tests, variant_assignments, lead_aliases, rule_variants, rule_set, sends, holdout,
+-- from: ab_tests, ab_variants, variant_assignments, lead_aliases, rule_variants, rule_set, sends, holdout,
 --       lead_behaviours, rule_steps, deals
 -- A test's mails are measured once delivered, up to the test's end. The figures are those of the verdict: what a lead
 -- did within the window counts for the mail tested, whatever other mails asked for the same. A lead that two became who
--- had different variants leaves the figures.
+-- had different variants leaves the figures. A test that is over stays when its rules are gone; one that was taken out
+-- of them before has shown nothing.
 -- The holdout is measured by leads: those who get no marketing mail are the first variant, and the others are what
 -- nurturing does beside it. Who had a mail planned before the lot was drawn is compared with nobody: such leads are
 -- nurtured whatever the lot says.
@@ -49,7 +50,7 @@ converted as (
         mails.send_id,
         min(behaviours.occurred_at) as converted_at,
     from mails
-    inner join warehouse.rule_variants as variants on mails.test = variants.test and mails.variant = variants.variant
+    inner join ledger.ab_variants as variants on mails.test = variants.test and mails.variant = variants.variant
     inner join warehouse.lead_behaviours as behaviours
         on mails.lead_id = behaviours.lead_id and variants.cta_behaviour = behaviours.behaviour
     cross join warehouse.rule_set
@@ -87,38 +88,69 @@ tested as (
     group by test, variant
 ),
 
-drawn as (
+lots as (
     select
         aliases.lead_id,
-        bool_or(holdout.is_held_out) as is_held_out,
-        min(holdout.assigned_at) as assigned_at,
+        holdout.is_held_out,
+        holdout.assigned_at,
+        holdout.share,
     from ledger.holdout as holdout
     inner join warehouse.lead_aliases as aliases on holdout.lead_id = aliases.alias_lead_id
-    group by aliases.lead_id
-    having count(distinct holdout.is_held_out) = 1
 ),
 
-drawn_names as (
+names as (
     select
         aliases.alias_lead_id,
         aliases.lead_id,
     from warehouse.lead_aliases as aliases
-    semi join drawn on aliases.lead_id = drawn.lead_id
+    semi join lots on aliases.lead_id = lots.lead_id
+),
+
+firsts as (
+    select
+        names.lead_id,
+        min(mails.planned_at) as planned_at,
+    from ledger.sends as mails
+    inner join names on mails.lead_id = names.alias_lead_id
+    where mails.category = 'marketing'
+    group by names.lead_id
+),
+
+drawn as (
+    select
+        lead_id,
+        bool_or(is_held_out) as is_held_out,
+        min(assigned_at) as assigned_at,
+    from lots
+    group by lead_id
+    having count(distinct is_held_out) = 1
 ),
 
 held as (
     select drawn.*
     from drawn
-    anti join (
-        select
-            drawn_names.lead_id,
-            min(mails.planned_at) as planned_at,
-        from ledger.sends as mails
-        inner join drawn_names on mails.lead_id = drawn_names.alias_lead_id
-        where mails.category = 'marketing'
-        group by drawn_names.lead_id
-    ) as firsts
-        on drawn.lead_id = firsts.lead_id and drawn.assigned_at > firsts.planned_at
+    anti join firsts on drawn.lead_id = firsts.lead_id and drawn.assigned_at > firsts.planned_at
+),
+
+fair_lots as (
+    -- lots and not leads: of leads that became one, those with one lot alone are not as many as the share says
+    select lots.*
+    from lots
+    anti join firsts on lots.lead_id = firsts.lead_id and lots.assigned_at > firsts.planned_at
+),
+
+shares as (
+    select
+        is_held_out,
+        count(*) as assigned,
+        -- of all lots; unknown where any lot's is
+        if(
+            sum(count(share)) over () = sum(count(*)) over (),
+            sum(sum(share)) over () / sum(count(*)) over (),
+            null
+        ) as held_share,
+    from fair_lots
+    group by is_held_out
 ),
 
 asked_for as (
@@ -167,15 +199,16 @@ select
     tests.ended_at,
     tests.winner,
     variants.variant,
-    row_number() over (partition by tests.test order by variants.low) = 1 as is_first,
-    variants.high - variants.low as share,
+    row_number() over (partition by tests.test order by variants.place) = 1 as is_first,
+    variants.share,
     coalesce(tested.assigned, 0) as assigned,
     coalesce(tested.measured, 0) as measured,
     coalesce(tested.reached, 0) as reached,
     coalesce(tests.smallest_effect, 0.05) as smallest_effect,
 from ledger.ab_tests as tests
-inner join warehouse.rule_variants as variants on tests.test = variants.test
+inner join ledger.ab_variants as variants on tests.test = variants.test
 left join tested on tests.test = tested.test and variants.variant = tested.variant
+where tests.ended_at is not null or tests.test in (select rules.test from warehouse.rule_variants as rules)
 union all
 select
     'holdout: ' || metric as test,
@@ -186,12 +219,13 @@ select
     min(started_at) over (partition by metric) as started_at,
     null as ended_at,
     null as winner,
-    if(is_held_out, 'held_out', 'nurtured') as variant,
-    is_held_out as is_first,
-    null as share,
-    measured as assigned,
+    if(held_out.is_held_out, 'held_out', 'nurtured') as variant,
+    held_out.is_held_out as is_first,
+    if(held_out.is_held_out, shares.held_share, 1 - shares.held_share) as share,
+    shares.assigned,
     measured,
     reached,
     if(metric = 'won', 0.005, 0.02) as smallest_effect,
 from held_out
+inner join shares on held_out.is_held_out = shares.is_held_out
 order by all
