@@ -48,9 +48,13 @@ class ChangedRows:
             "create temp table scope_sends as select sends.* from ledger.sends inner join told_sends"
             " on sends.send_id = told_sends.send_id and sends.planned_at = told_sends.planned_at"
         )
+        self.values["latest_outcomes"] = self._value(
+            "select max(rowid) - 2 * (select count(*) from told_sends) from warehouse.send_outcomes"
+        )
+        self._make("told_outcomes")
         self._run(
             "create temp view scope_outcomes as from warehouse.send_outcomes"
-            " where send_id in (select told_sends.send_id from told_sends)"
+            " where rowid in (select told_outcomes.position from told_outcomes)"
         )
         self._run(
             "create temp view scope_aliases as from warehouse.lead_aliases"

@@ -13,4 +13,4 @@ comment on column ab_variants.share is 'The part of the leads that was to get it
 comment on column ab_variants.cta_behaviour is 'What its mail asks for; NULL: nothing.';
 
 alter table holdout add column share double;
-comment on column holdout.share is 'The part of the leads that was held out when the lot was drawn; NULL: not kept then.';
+comment on column holdout.share is 'The part of the leads that was held out when the lot was drawn; NULL: not kept.';

@@ -11,11 +11,18 @@ with acting as (
     where
         converted_at >= $acted_since
         and current_lead_id in (select credited_leads.lead_id from credited_leads)
+),
+
+looked_at as (
+    -- by their places, so that of most rows no more is read than these columns
+    select sends.rowid as position
+    from sends
+    anti join told_sends on sends.send_id = told_sends.send_id
+    where
+        sends.current_lead_id in (select acting.lead_id from acting)
+        and sends.delivered_at > $acted_since::timestamptz - $conversion_window::interval
 )
 
 select sends.*, sends.rowid as position
 from sends
-anti join told_sends on sends.send_id = told_sends.send_id
-where
-    sends.current_lead_id in (select acting.lead_id from acting)
-    and sends.delivered_at > $acted_since::timestamptz - $conversion_window::interval
+where sends.rowid in (select looked_at.position from looked_at)
