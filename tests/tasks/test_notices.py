@@ -230,6 +230,20 @@ def test_each_morning_has_one_list_for_each_who_has_open_handoffs_and_for_the_ma
     assert "営業に引き継いで対応中のリードは、いまありません。" in last.text
 
 
+def test_a_manager_who_is_an_owner_too_gets_the_list_of_all(world: World) -> None:
+    rules = rules_of(
+        managers=(Manager(id="suzuki", name="鈴木", email="suzuki@example.com"),), remind_before_hours=None
+    )
+    ask(world, "a")
+    run(world, rules, at(1))
+    assert world.ledger("select owner from handoffs") == [("sato",)]
+    assert plan_digests(world.settings, rules, at(1.95)) == 2
+    send_notices(world.settings, rules, at(1.95))
+    lists = {mail.to: mail for mail in world.stand_in.mailbox.mails if "本日の対応" in mail.subject}
+    assert "対応中 1件" in lists["suzuki@example.com"].subject
+    assert "担当 佐藤" in lists["suzuki@example.com"].text
+
+
 def test_lists_go_out_from_the_time_of_day_that_the_rules_name(world: World) -> None:
     rules = rules_of(digest_at="18:30")
     ask(world, "a")
@@ -392,6 +406,8 @@ def test_lists_of_days_on_which_the_provider_was_down_are_not_sent_afterwards(wo
         with pytest.raises(RunError, match="wait for the next run"):
             send_notices(world.settings, rules, at(day))
     world.stand_in.faults.set([])
+    # 00:36 in Tokyo: a cycle comes before any list of this day is planned
+    assert send_notices(world.settings, rules, at(3.65)) == 0
     plan_digests(world.settings, rules, at(4))
     send_notices(world.settings, rules, at(4))
     assert world.ledger(
