@@ -268,6 +268,15 @@ def test_few_money_and_stocks_get_no_verdict(browser: Browser, home: Path, tmp_p
     seen.page.close()
 
 
+def test_a_day_that_is_not_over_is_not_judged_beside_a_whole_one(seen: Seen) -> None:
+    seen.page.select_option("#period", "this_month")  # it is seven o'clock on the first
+    seen.drawn(2)
+    assert "0\n前期間 240" in seen.tile("営業への引き継ぎ")
+    tiles = seen.page.locator("#tiles > li").all()
+    assert [tile.get_attribute("class") for tile in tiles] == [""] * 8
+    assert not any("差があるとはいえない" in tile.inner_text() for tile in tiles)
+
+
 def test_days_on_which_nobody_is_in_are_nought(browser: Browser, home: Path, tmp_path: Path) -> None:
     seen = changed(
         browser,

@@ -77,6 +77,7 @@
   // -- tiles ---------------------------------------------------------------------------------------------------------
   /** ``isClear``: whether the change is more than chance; null where nothing can be said of that. */
   function tile({ name, value, counts = "", change, isClear, isBetter, reference = "", isWhole = false }) {
+    if (chosen().to >= TODAY) isClear = null; // today is not over: a part of a day beside whole ones
     const tone = change == null || !isClear ? "" : isBetter ? "good" : "bad";
     if (isWhole) reference = [reference, w("whole")].filter(Boolean).join(" · ");
     const told = change == null ? `<span class="change noise">${w("no_before")}</span>`
