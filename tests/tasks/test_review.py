@@ -201,6 +201,33 @@ def test_points_taken_off_for_nothing_are_worth_nothing_either() -> None:
     assert "見分けるのに役立っています" in found["rule_lift/opt_out"].told
 
 
+@pytest.mark.parametrize(("mails", "wanted"), [(3, 8), (1, 2)])
+def test_a_cap_of_several_weeks_is_lowered_by_what_a_week_has(mails: int, wanted: int, tmp_path: Path) -> None:
+    """Two mails a week are eight in four weeks, and where there was one a week, one every other week is two."""
+    folder = tmp_path / "rules"
+    shutil.copytree(REPOSITORY / "rules" / "b2b", folder)
+    file = folder / "delivery.yaml"
+    text = file.read_text(encoding="utf-8")
+    cap = "{id: a_week, label: 1週間に4通まで, mails: 4, within_days: 7}"
+    assert cap in text
+    text = text.replace(cap, "{id: four_weeks, label: 4週間に12通まで, mails: 12, within_days: 28}")
+    file.write_text(text, encoding="utf-8")
+    rules = load_rules(folder)
+    segment = rules.segments[0].id
+    weeks = [
+        {"segment": segment, "number": week, "delivered": 1000, "opened": 200 + 20 * week, "left_us": 3}
+        for week in range(WEEKS)
+    ]
+    counts = replace(
+        noise(np.random.default_rng(1), rules),
+        segments=weeks,
+        mail_load=[{"segment": segment, "mails": mails, "times": 1000}],
+    )
+    edit = by_name(find(counts, rules, folder))[f"tiring_segment/{segment}"].rule_edit
+    assert edit is not None
+    assert f"+  - {{id: four_weeks, label: 4週間に{wanted}通まで, mails: {wanted}, within_days: 28}}" in edit
+
+
 REVIEWS = 200
 
 
