@@ -140,7 +140,9 @@ def test_what_points_took_off_would_cool_is_counted(review: Review, truths: Sett
 
 def test_a_quiet_past_gives_no_edit_and_says_so(tmp_path: Path) -> None:
     settings = made_history(tmp_path / "home", Truth(), seed=7)
-    findings = by_name(find_in_period(settings, load_rules(settings.rules), "month", AS_OF))
+    rules = load_rules(settings.rules)
+    found = find_in_period(settings, rules, "month", AS_OF)
+    findings = by_name(found)
     edits = {name for name, one in findings.items() if one.rule_edit is not None}
     # in it neither price pages nor downloads foretell anything, and four rules give nobody points
     assert all(name.startswith("useless_points/") for name in edits)
@@ -149,6 +151,15 @@ def test_a_quiet_past_gives_no_edit_and_says_so(tmp_path: Path) -> None:
     for kind in ("tiring_segment", "leaky_step"):
         assert findings[f"{kind}/all"].what_to_do == "変更は不要です。"
     assert findings["threshold/hot"].what_to_do == "変更は不要です。"
+    # May has a day more than April
+    calls = findings["metric_change/handoffs"]
+    assert calls.this_period is not None
+    assert calls.last_period is not None
+    assert calls.change == pytest.approx(calls.this_period - calls.last_period * 31 / 30)
+    keep_review(settings, rules, "month", found, AS_OF)
+    page = write_down(settings, rules, "month", AS_OF)
+    for text in (page.read_text(encoding="utf-8"), page.with_suffix(".md").read_text(encoding="utf-8")):
+        assert "件数の差は、前の月の件数をこの月の日数にそろえたものです。" in text
 
 
 def test_where_there_is_nothing_yet_it_says_too_few_and_proposes_nothing(tmp_path: Path) -> None:
