@@ -119,3 +119,28 @@ def test_points_given_since_the_period_prove_that_a_rule_is_used(tables: duckdb.
     told = {row["rule"]: (row["lately"], row["leads"], row["hot"], row["cooled_without"])
             for row in rows(tables, "review_points")}  # fmt: skip
     assert told == {"before": (1, 1, 1, 1), "since": (1, 0, 0, 0), "long ago": (0, 1, 1, 1), "never": (0, 0, 0, 0)}
+
+
+def test_a_deal_that_was_lost_after_a_meeting_has_been_a_meeting(tables: duckdb.DuckDBPyConnection) -> None:
+    handed_off = UNTIL - 20 * DAY
+    tables.execute(
+        """
+        create table handoffs (
+            handoff_id varchar, current_lead_id varchar, cause varchar, handed_off_at timestamptz, met_at timestamptz,
+            status varchar, status_changed_at timestamptz, reject_reason varchar
+        );
+        create table segment_members (
+            lead_id varchar, segment varchar, entered_at timestamptz, left_at timestamptz
+        );
+        """
+    )
+    for number, (status, met_at) in enumerate(
+        (("returned", None), ("returned", None), ("lost", handed_off + 3 * DAY), ("lost", None))
+    ):
+        tables.execute(
+            "insert into handoffs values ($1, $1, 'hot', $2, $3, $4, $5, 'not_a_target')",
+            [str(number), handed_off, met_at, status, handed_off + 9 * DAY],
+        )
+        tables.execute("insert into segment_members values ($1, 'retail', $2, null)", [str(number), handed_off - DAY])
+    (row,) = rows(tables, "review_return_segments", requests=["consultation_request"])
+    assert (row["returned"], row["answered"], row["met"]) == (2, 4, 1)
