@@ -277,6 +277,44 @@ def test_a_day_that_is_not_over_is_not_judged_beside_a_whole_one(seen: Seen) -> 
     assert not any("差があるとはいえない" in tile.inner_text() for tile in tiles)
 
 
+@pytest.mark.parametrize(("falls_to", "tone"), [(0.25, ""), (0.22, "bad")])
+def test_mails_that_had_no_time_to_be_opened_are_no_fall(
+    falls_to: float, tone: str, browser: Browser, home: Path, tmp_path: Path
+) -> None:
+    """Half of the opens come within a day, half of the rest within the next, and so on."""
+
+    def age(connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute(
+            "update kpi_mail_daily set opened = round(delivered * (1 - 0.5 ** date_diff('day', date, date '2027-04-01'))"
+            " * if(date < '2027-03-04', 0.25, $1)), converted = round(delivered * least(0.01,"
+            " 0.01 * date_diff('day', date, date '2027-04-01') / 30)) where date >= '2026-10-01'",
+            [falls_to],
+        )
+
+    seen = changed(browser, home, tmp_path, age)
+    assert seen.page.locator("#tiles li:has(.name:text-is('開封率'))").get_attribute("class") == tone
+    assert seen.page.locator("#tiles li:has(.name:text-is('CV率'))").get_attribute("class") == ""
+    seen.page.close()
+
+
+def test_handoffs_that_can_be_called_yet_and_not_be_late_yet_are_no_rise(
+    browser: Browser, home: Path, tmp_path: Path
+) -> None:
+    seen = changed(
+        browser,
+        home,
+        tmp_path,
+        lambda connection: connection.execute(
+            "update kpi_handoff_daily set contacted_within_limit = 9, breached = if(date >= '2027-03-30', 0, 2)"
+        ),
+    )
+    seen.page.select_option("#period", "last7")
+    seen.drawn(2)
+    assert "86.3%" in seen.tile("期限内の連絡")
+    assert seen.page.locator("#tiles li:has(.name:text-is('期限内の連絡'))").get_attribute("class") == ""
+    seen.page.close()
+
+
 def test_days_on_which_nobody_is_in_are_nought(browser: Browser, home: Path, tmp_path: Path) -> None:
     seen = changed(
         browser,
