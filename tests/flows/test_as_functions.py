@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,25 @@ def test_figures_that_cannot_be_published_keep_no_list_from_sales_and_hide_no_ot
     with pytest.raises(RunError, match="the SFA is down\nthe warehouse is held"):
         daily_handoff_and_kpi.fn(as_of=morning)
     assert ledger(company, "select distinct state from notices where kind = 'digest'") == [("accepted",)]
+
+
+def test_a_review_that_waited_for_its_turn_takes_no_figures_back(
+    company: SmallCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nurture_cycle.fn(as_of=NOON)
+    later = NOON + timedelta(minutes=20)
+
+    @contextmanager
+    def after_another(home: Path | None, as_of: datetime | None) -> Iterator[datetime]:
+        if not (company.home / "kpi.duckdb").exists():
+            steps.publish_kpis(home, later)
+        with as_only_writer(home, as_of) as at:
+            yield at
+
+    monkeypatch.setattr("flows.review_performance.as_only_writer", after_another)
+    review_performance.fn(as_of=NOON)
+    with duckdb.connect(str(company.home / "kpi.duckdb"), read_only=True) as connection:
+        assert connection.execute("select as_of from publication").fetchall() == [(later,)]
 
 
 def test_an_instant_without_an_offset_is_utc_and_none_is_now(tmp_path: Path) -> None:
