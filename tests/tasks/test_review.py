@@ -21,6 +21,7 @@ from settings import Settings
 from tasks.review.findings import find
 from tasks.review.report import edits_of, patch_name
 from tasks.review.run import find_in_period, keep_review, write_down
+from tasks.review.scoring import _useless
 from tests.browser import chromium
 from tests.company import REPOSITORY
 from tests.facts import at
@@ -30,6 +31,7 @@ from warehouse.publish import publish
 from warehouse.recompute import recompute
 from warehouse.review_counts import BANDS, LANDMARKS, MOST_RAISED, ReviewCounts
 from warehouse.review_period import WEEKS, last_period
+from warehouse.review_statistics import Lift
 from warehouse.reviews import Finding, Review, review_of
 
 GUIDE = REPOSITORY / "rules" / "guide"
@@ -210,6 +212,18 @@ def test_points_taken_off_for_nothing_are_worth_nothing_either() -> None:
     found = by_name(find(replace(counts, rules=rarely), rules, REPOSITORY / "rules" / "b2b"))
     assert "useless_points/opt_out" not in found
     assert "見分けるのに役立っています" in found["rule_lift/opt_out"].told
+
+
+@pytest.mark.parametrize(("high", "bound"), [(1.7, "2"), (1.4, "1.5")])
+def test_of_a_single_point_no_more_is_said_than_its_interval_says(high: float, bound: str) -> None:
+    rules = load_rules(GUIDE)
+    rule = rules.scoring[0].model_copy(update={"points": 1})
+    lift = Lift(900, 30, rate=0.033, rate_alike=0.03, lift=1.1, low=0.8, high=high, p_value=0.5)
+    told = _useless(rule, lift, {"hot": 5, "cooled_without": 1, "cooled_by_half": 1}, "案件化", GUIDE).tell(False)
+    assert told is not None
+    assert told.edit is not None
+    assert "この点数を外す" in told.what_to_do
+    assert f"{bound}倍以上の差があるとは考えにくい" in told.told
 
 
 @pytest.mark.parametrize(("mails", "wanted"), [(3, 8), (1, 2)])
