@@ -492,6 +492,18 @@ def test_a_company_without_any_data_gets_a_page_that_says_so(browser: Browser, t
     assert main_chart_words(tmp_path / "kpi.duckdb") == "直近28日に届いたメールはありません"
 
 
+def test_a_file_of_an_earlier_version_shows_what_it_has(browser: Browser, home: Path, tmp_path: Path) -> None:
+    def lack(connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute("drop table kpi_reviews")
+        connection.execute("alter table kpi_ab_tests drop column sample_ratio_p_value")
+
+    seen = changed(browser, home, tmp_path, lack)
+    assert seen.page.locator("#trend-0 svg").count() == 1
+    assert "件名" not in seen.page.inner_text("#tests")
+    assert seen.said == []
+    seen.page.close()
+
+
 def test_names_that_look_like_code_are_words(browser: Browser, home: Path, tmp_path: Path) -> None:
     files = Settings(home=tmp_path)
     files.published.write_bytes((home / "kpi.duckdb").read_bytes())
