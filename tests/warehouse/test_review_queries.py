@@ -67,17 +67,20 @@ def test_won_within_thirty_days_is_neither_won_later_nor_taken_back_nor_another_
     tables.execute(
         "insert into review_landmarks values (0, $1, $2, $3)", [started - 90 * DAY, started, started + 30 * DAY]
     )
-    for lead in ("in time", "later", "taken back", "second deal", "none"):
+    for lead in ("in time", "later", "taken back", "second deal", "same day", "won first", "none"):
         tables.execute("insert into leads values ($1, $2, 0)", [lead, started - 100 * DAY])
         tables.execute("insert into lead_score_points values ($1, 'price', 'e', $2, 10, 10)", [lead, started - 5 * DAY])
     for lead, status, opened, won in (
         ("in time", "won", 5, 20), ("later", "won", 5, 60), ("taken back", "lost", 5, 20),
         ("second deal", "lost", 5, None), ("second deal", "won", 10, 20),
+        # many an SFA has but days; in whatever order they stand
+        ("same day", "lost", 5, None), ("same day", "won", 5, 20),
+        ("won first", "won", 5, 20), ("won first", "lost", 5, None),
     ):  # fmt: skip
         won_at = None if won is None else started + won * DAY
         tables.execute("insert into deals values ($1, $2, $3, $4)", [lead, status, started + opened * DAY, won_at])
     (row,) = rows(tables, "review_rules")
-    assert (row["leads"], row["deals"], row["won"]) == (5, 4, 1)
+    assert (row["leads"], row["deals"], row["won"]) == (7, 6, 3)
 
 
 def test_who_left_before_a_mail_because_of_success_is_no_loss(tables: duckdb.DuckDBPyConnection) -> None:
