@@ -41,11 +41,11 @@ def daily_handoff_and_kpi(as_of: datetime | None = None, home: Path | None = Non
             published = steps.publish_kpis(home, at)
         except FAULTS as error:
             more.append(error)  # reps get their lists, and hear of what else went wrong
-        if steps.plan_digests(home, at):
-            try:
+        try:
+            if steps.plan_digests(home, at):
                 steps.send_notices(home, at)
-            except FAULTS as error:
-                more.append(error)
+        except FAULTS as error:
+            more.append(error)
     try:
         steps.write_dashboard(home)
     except FAULTS as error:

@@ -128,11 +128,16 @@ def test_figures_that_cannot_be_published_keep_no_list_from_sales_and_hide_no_ot
 
         return call
 
-    monkeypatch.setattr(steps, "publish_kpis", fail("the warehouse is held"))
     monkeypatch.setattr(steps, "read_sfa", fail("the SFA is down"))
-    with pytest.raises(RunError, match="the SFA is down\nthe warehouse is held"):
-        daily_handoff_and_kpi.fn(as_of=morning)
+    with monkeypatch.context() as failing:
+        failing.setattr(steps, "publish_kpis", fail("the warehouse is held"))
+        with pytest.raises(RunError, match="the SFA is down\nthe warehouse is held"):
+            daily_handoff_and_kpi.fn(as_of=morning)
     assert ledger(company, "select distinct state from notices where kind = 'digest'") == [("accepted",)]
+    monkeypatch.setattr(steps, "plan_digests", fail("the ledger is held"))
+    with pytest.raises(RunError, match="the SFA is down\nthe ledger is held"):
+        daily_handoff_and_kpi.fn(as_of=morning + timedelta(hours=1))
+    assert (company.home / "dashboard.html").exists()
 
 
 def test_a_review_that_waited_for_its_turn_takes_no_figures_back(
