@@ -223,6 +223,17 @@ def test_leads_that_fell_on_the_variants_as_no_share_explains_choose_no_winner(w
     assert published(world, START + timedelta(hours=30), query) == [("unsound", None, True)]
 
 
+def test_a_winner_stays_one_when_shares_are_changed_afterwards(world: World) -> None:
+    leads(world, *range(90))
+    world.send(one(world), START)
+    opened_by(world, START + timedelta(hours=1), {"a": 0.2, "b": 0.7})
+    for hours in (3, 29):
+        world.send(one(world), START + timedelta(hours=hours))
+    world.send(rules(world, ONE, ab_tests=TESTS.replace("share: 2", "share: 200")), START + timedelta(hours=30))
+    query = "select distinct verdict, winner from kpi_ab_tests"
+    assert published(world, START + timedelta(hours=31), query) == [("winner", "b")]
+
+
 def test_a_conversion_counts_for_the_mail_tested_whatever_other_mail_asked_for_the_same_since(world: World) -> None:
     asks = ONE.replace("test: 件名テスト}", "test: 件名テスト, cta: 価格ページ閲覧}") + (
         "      - wait: 1日\n      - {mail: second, template: plain, subject: 続き, cta: 価格ページ閲覧}\n"
