@@ -140,7 +140,8 @@ class Wording:
         subject = f"【本日の対応】未連絡 {len(late) + len(today)}件(期限超過 {len(late)}件)、対応中 {len(mine)}件"
         if not mine:
             subject = "【本日の対応】対応中のリードはありません"
-        said = "引き継いだリードの一覧です。" if mine else "営業に引き継いで対応中のリードは、いまありません。"
+        whose = "あなたが" if is_owner else "営業に引き継いで"
+        said = "引き継いだリードの一覧です。" if mine else f"{whose}対応中のリードは、いまありません。"
         intro = [f"{self._names.get(recipient, '営業')} さん", said]
         url = self.list_url(recipient if is_owner else EVERYONES)
         buttons = [("一覧を開く", url)] if url else []

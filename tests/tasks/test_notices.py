@@ -230,6 +230,20 @@ def test_each_morning_has_one_list_for_each_who_has_open_handoffs_and_for_the_ma
     assert "営業に引き継いで対応中のリードは、いまありません。" in last.text
 
 
+def test_whoever_has_none_left_is_not_told_that_nobody_has(world: World) -> None:
+    rules = rules_of(remind_before_hours=None)
+    ask(world, "a", "b")
+    run(world, rules, at(1))
+    assert plan_digests(world.settings, rules, at(1.95)) == 4
+    # the list waits for the provider, and meanwhile one of two is answered
+    ((of_sato,),) = world.ledger("select handoff_id from handoffs where owner = 'sato'")
+    world.facts(lambda connection: add_event(connection, "sales_follow_up", at(1.96), handoff_id=of_sato, status="won"))
+    run(world, rules, at(2))
+    lists = {mail.to: mail.text for mail in world.stand_in.mailbox.mails if "本日の対応" in mail.subject}
+    assert "あなたが対応中のリードは、いまありません。" in lists["sato@example.com"]
+    assert "引き継いだリードの一覧です。" in lists["suzuki@example.com"]
+
+
 def test_a_manager_who_is_an_owner_too_gets_the_list_of_all(world: World) -> None:
     rules = rules_of(
         managers=(Manager(id="suzuki", name="鈴木", email="suzuki@example.com"),), remind_before_hours=None
