@@ -36,16 +36,22 @@ def daily_handoff_and_kpi(as_of: datetime | None = None, home: Path | None = Non
             faults.append(error)  # the figures are published all the same
         steps.recompute_leads(home, at)
         _, more = hand_off(home, at)
-        published = steps.publish_kpis(home, at)
-        if steps.plan_digests(home, at):
-            try:
+        published: Path | None = None
+        try:
+            published = steps.publish_kpis(home, at)
+        except FAULTS as error:
+            more.append(error)  # reps get their lists, and hear of what else went wrong
+        try:
+            if steps.plan_digests(home, at):
                 steps.send_notices(home, at)
-            except FAULTS as error:
-                more.append(error)
+        except FAULTS as error:
+            more.append(error)
     try:
         steps.write_dashboard(home)
     except FAULTS as error:
         faults.append(error)  # what else went wrong is told all the same
-    steps.show_figures(home, published, at)
+    if published is not None:
+        steps.show_figures(home, published, at)
     fail_with([*unread_sources(inbox), *faults, *more])
+    assert published is not None, "what went wrong has been told"
     return published

@@ -193,9 +193,10 @@ def switch_off_row(row: int) -> Change:
         end = "\r\n" if lines[0].endswith("\r\n") else "\n"
         has_column = ENABLED in rows[0]
         if not has_column:
+            # a row may end before its last columns
+            commas = ["," * (1 + max(0, len(rows[0]) - len(cells))) if any(cells) else "" for cells in rows]
             lines = [
-                line.rstrip("\r\n") + ("," if any(rows[at]) else "") + (ENABLED if at == 0 else "") + end
-                for at, line in enumerate(lines)
+                line.rstrip("\r\n") + commas[at] + (ENABLED if at == 0 else "") + end for at, line in enumerate(lines)
             ]
         if has_column:
             cells = rows[row - 1] + [""] * (len(rows[0]) - len(rows[row - 1]))

@@ -122,9 +122,11 @@ class Wording:
     def digest(self, recipient: str, rows: Sequence[Mapping[str, Any]], chart: Chart | None = None) -> Message:
         """The morning's list for a rep, a manager or a room: rows of :func:`warehouse.follow_ups.open_handoffs`.
 
-        Managers' holds the dashboard's main chart, in words and, where it could be drawn, as a picture.
+        Managers' is of all handoffs, also where a manager is an owner besides, and holds the dashboard's main chart, in
+        words and, where it could be drawn, as a picture.
         """
-        is_owner = recipient in {owner.id for owner in self._rules.handoff.owners}
+        managers = {manager.id for manager in self._rules.handoff.managers}
+        is_owner = recipient in {owner.id for owner in self._rules.handoff.owners} - managers
         mine = [row for row in rows if not is_owner or row["owner"] == recipient]
         late = [row for row in mine if self._is_uncalled(row) and row["due_at"] <= self._as_of]
         end = self._as_of.astimezone(self._zone).replace(hour=23, minute=59, second=59)
@@ -138,7 +140,8 @@ class Wording:
         subject = f"【本日の対応】未連絡 {len(late) + len(today)}件(期限超過 {len(late)}件)、対応中 {len(mine)}件"
         if not mine:
             subject = "【本日の対応】対応中のリードはありません"
-        said = "引き継いだリードの一覧です。" if mine else "営業に引き継いで対応中のリードは、いまありません。"
+        whose = "あなたが" if is_owner else "営業に引き継いで"
+        said = "引き継いだリードの一覧です。" if mine else f"{whose}対応中のリードは、いまありません。"
         intro = [f"{self._names.get(recipient, '営業')} さん", said]
         url = self.list_url(recipient if is_owner else EVERYONES)
         buttons = [("一覧を開く", url)] if url else []

@@ -51,7 +51,8 @@ def send_notices(settings: Settings, rules: RuleSet, as_of: datetime) -> int:
     client = mail_client(settings, rules)
     with only_one(settings, "handoff"):
         with open_ledger(settings, with_warehouse=True) as ledger:
-            rows: list[Row] = [*notices.planned_notices(ledger), *notices.planned_digests(ledger)]
+            today = as_of.astimezone(settings.zone).date()
+            rows: list[Row] = [*notices.planned_notices(ledger), *notices.planned_digests(ledger, today)]
             is_digest = any(row["kind"] == "digest" for row in rows)
             open_now = follow_ups.open_handoffs(ledger, as_of) if is_digest else []
             said = {

@@ -111,10 +111,17 @@ _TABLES: dict[str, tuple[str, Sequence[str], str]] = {
         ("担当", "引き継ぎ", "期限内連絡", "期限超過", "連絡まで(時間)", "商談", "受注", "失注", "差し戻し"),
         """
         select
-            handoffs.owner,
+            handoffs.first_owner,
             count(*),
             count(*) filter (first_contact_at <= due_at),
-            count(*) filter (coalesce(first_contact_at, (select as_of from publication)) > due_at),
+            -- whoever gives a lead back has answered, though nobody called
+            count(*) filter (
+                coalesce(
+                    first_contact_at,
+                    case when status = 'returned' then status_changed_at end,
+                    (select as_of from publication)
+                ) > due_at
+            ),
             round(median(epoch(first_contact_at - caused_at) / 3600), 1),
             count(*) filter (status = 'meeting'), count(*) filter (status = 'won'),
             count(*) filter (status = 'lost'), count(*) filter (status = 'returned')

@@ -206,6 +206,7 @@ class _Past:
                     "cause_event_id": f"e{number}", "caused_at": handed_off, "owner": "sato", "first_owner": "sato",
                     "handed_off_at": handed_off, "due_at": handed_off + timedelta(hours=48), "status": status,
                     "status_changed_at": answered, "first_contact_at": answered, "reject_reason": reason,
+                    "met_at": answered if status == "meeting" else None,
                 }
             )  # fmt: skip
             changes.append(

@@ -90,8 +90,10 @@ def _rate(row: dict[str, Any]) -> float:
 
 
 def _verdict(first: dict[str, Any], sound: float | None) -> Verdict:
+    if (
+        first["winner"] is not None
+    ):  # none is found where leads fell on the variants otherwise than the shares of then say
+        return "winner"
     if sound is not None and sound < MISMATCH:
         return "unsound"
-    if first["ended_at"] is None:
-        return "running"
-    return "winner" if first["winner"] is not None else "no_winner"
+    return "running" if first["ended_at"] is None else "no_winner"

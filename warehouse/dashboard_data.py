@@ -43,7 +43,7 @@ _QUERIES = {
     "restated": "select count(distinct date) as days, max(restated_at) as last_at from kpi_mail_daily"
     " where restated_at is not null and date >= $first",
 }
-"""What the page gets by name. A table that the file does not hold, since an earlier version made it, gives nothing."""
+"""What the page gets by name. What the file does not hold, since an earlier version made it, gives nothing."""
 _MAILS = """
 select
     date - $first as day,
@@ -94,7 +94,7 @@ def read_dashboard(published: Path) -> dict[str, Any]:
         for name, query in _QUERIES.items():
             try:
                 shown[name] = _columns(connection, query, values)
-            except duckdb.CatalogException:
+            except (duckdb.CatalogException, duckdb.BinderException):
                 shown[name] = {}
         return shown
 

@@ -5,7 +5,7 @@ Every function runs in the caller's one transaction.
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -128,11 +128,15 @@ def planned_notices(connection: duckdb.DuckDBPyConnection) -> list[Row]:
     )
 
 
-def planned_digests(connection: duckdb.DuckDBPyConnection) -> list[Row]:
-    """Digests and reviews that are to be sent; ``cause`` says which kind of period a review is of."""
+def planned_digests(connection: duckdb.DuckDBPyConnection, today: date) -> list[Row]:
+    """Today's digests, and reviews, that are to be sent; ``cause`` says which kind of period a review is of.
+
+    An earlier day's digest is given up by the next :func:`plan_digests`; runs that come before that do not send it.
+    """
     found = connection.execute(
         "select notice_id as id, way, recipient, kind, cause, on_date from notices"
-        " where state = 'planned' and kind in ('digest', 'review') order by notice_id"
+        " where state = 'planned' and (kind = 'review' or (kind = 'digest' and on_date = ?)) order by notice_id",
+        [today],
     )
     names = [column[0] for column in found.description or ()]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

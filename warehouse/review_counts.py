@@ -1,4 +1,4 @@
-"""Counts what a review looks at, in the published file; of the warehouse it reads the scores' history and lets go.
+"""Counts what a review looks at: in the published file, and by what it takes of the warehouse before it lets that go.
 
 Everything is as it was when the period was over, but for what has been restated since.
 """
@@ -121,7 +121,7 @@ def _count(
     connection.execute(
         f"create temp macro points_band(points) as len(list_filter([{floors}], lambda floor: points >= floor))"
     )
-    _copy_crossings(connection, settings, values)
+    _copy_from_warehouse(connection, settings, values)
     ((published_at, first_awarded),) = connection.execute(
         "select (select as_of from publication), "
         "(select min(occurred_at) from lead_score_points where event_id is not null)"
@@ -148,11 +148,15 @@ def _count(
     )
 
 
-def _copy_crossings(connection: duckdb.DuckDBPyConnection, settings: Settings, values: dict[str, object]) -> None:
-    """Take what thresholds need out of the warehouse, so that no run has to wait for the rest of the review."""
+def _copy_from_warehouse(connection: duckdb.DuckDBPyConnection, settings: Settings, values: dict[str, object]) -> None:
+    """Take out of the warehouse what the published file lacks, so that no run has to wait for the rest."""
     attach(connection, settings.warehouse, "warehouse", settings)
     statement, wanted = bound("review_crossings", values)
     connection.execute(f"create temp table review_crossings as {statement}", wanted)
+    connection.execute(
+        "create temp table review_renamed as select alias_lead_id, lead_id from warehouse.lead_aliases"
+        " where alias_lead_id != lead_id"
+    )
     connection.execute("detach warehouse")
 
 

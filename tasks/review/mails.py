@@ -86,7 +86,9 @@ def _lower_cap(load: Mapping[int, int], rules: RuleSet, folder: Path) -> tuple[R
     busy = times[int(0.9 * (len(times) - 1))] if times else 1
     known = next((cap for cap in rules.delivery.caps if cap.kind is None and cap.within_days >= 7), None)
     if known is not None:
-        most, days = min(known.mails - 1, max(busy - 1, 1)), known.within_days
+        days = known.within_days
+        # below one mail a week is one every other week
+        most = min(known.mails - 1, max(int(max(busy - 1, 0.5) * days / 7), 1))
         label = known.label.replace(f"{known.mails}通", f"{most}通")
         change = in_order(set_value("caps", known.id, "mails", to=most), set_value("caps", known.id, "label", to=label))
     else:

@@ -128,6 +128,8 @@ def _values(review: Review, rules: RuleSet, zone: tzinfo) -> Mapping[str, Any]:
         "reviewed_at": local_stamp(review.reviewed_at, zone),
         "this": "この週" if review.period == "week" else "この月",
         "last": "前の週" if review.period == "week" else "前の月",
+        # each month's count stands as it was, so the difference may not be that of the two
+        "scaled": "件数の差は、前の月の件数をこの月の日数にそろえたものです。" if review.period == "month" else "",
         "edits": edits,
         "changes": changes,
         "metrics": [_metric(one) for one in found if one.finding == "metric_change"],

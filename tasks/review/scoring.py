@@ -83,7 +83,8 @@ def _useless(rule: ScoringRule, lift: Lift, held: Row, what: str, folder: Path) 
         halved = int(rule.points / 2)
         change = remove_entry("scoring", rule.id) if is_removed else set_value("scoring", rule.id, "points", to=halved)
         edit = propose(folder, FILE, change)
-        bound = WORTH_LITTLE if is_removed else WORTH_POINTS
+        # a single point has no half, and goes though less may be said of it
+        bound = WORTH_LITTLE if turned.high < WORTH_LITTLE else WORTH_POINTS
         cooled = held["cooled_without"] if is_removed else held["cooled_by_half"]
         proposal = "この点数を外す" if is_removed else f"点数を{rule.points:+d}から{halved:+d}に下げる"
         return Words(

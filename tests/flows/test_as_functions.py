@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,11 @@ from rules.loader import load_rules
 from sandbox.sendgrid import Clock, StandIn
 from settings import load_settings
 from tasks import steps
+from tasks.errors import RunError
 from tests.company import SmallCompany
 from tests.intake.face import face
 from tokens import FOLLOW_UP_SALT, text_signer
+from warehouse.errors import WarehouseError
 
 NOON = datetime(2026, 4, 8, 3, 0, tzinfo=UTC)
 """A Wednesday's noon in Tokyo."""
@@ -111,6 +114,49 @@ def test_a_days_lists_go_out_once_however_often_the_flow_runs_and_though_it_is_k
     for hours in (-1.5, -0.5):
         daily_handoff_and_kpi.fn(as_of=tomorrow + timedelta(hours=hours))
     assert ledger(company, lists) == [(recipient, "accepted") for recipient, _ in planned]
+
+
+def test_figures_that_cannot_be_published_keep_no_list_from_sales_and_hide_no_other_fault(
+    company: SmallCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nurture_cycle.fn(as_of=NOON)
+    morning = NOON.replace(hour=0) + timedelta(days=1)  # 09:00 in Tokyo
+
+    def fail(told: str) -> Any:
+        def call(*_: object, **__: object) -> None:
+            raise WarehouseError(told)
+
+        return call
+
+    monkeypatch.setattr(steps, "read_sfa", fail("the SFA is down"))
+    with monkeypatch.context() as failing:
+        failing.setattr(steps, "publish_kpis", fail("the warehouse is held"))
+        with pytest.raises(RunError, match="the SFA is down\nthe warehouse is held"):
+            daily_handoff_and_kpi.fn(as_of=morning)
+    assert ledger(company, "select distinct state from notices where kind = 'digest'") == [("accepted",)]
+    monkeypatch.setattr(steps, "plan_digests", fail("the ledger is held"))
+    with pytest.raises(RunError, match="the SFA is down\nthe ledger is held"):
+        daily_handoff_and_kpi.fn(as_of=morning + timedelta(hours=1))
+    assert (company.home / "dashboard.html").exists()
+
+
+def test_a_review_that_waited_for_its_turn_takes_no_figures_back(
+    company: SmallCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nurture_cycle.fn(as_of=NOON)
+    later = NOON + timedelta(minutes=20)
+
+    @contextmanager
+    def after_another(home: Path | None, as_of: datetime | None) -> Iterator[datetime]:
+        if not (company.home / "kpi.duckdb").exists():
+            steps.publish_kpis(home, later)
+        with as_only_writer(home, as_of) as at:
+            yield at
+
+    monkeypatch.setattr("flows.review_performance.as_only_writer", after_another)
+    review_performance.fn(as_of=NOON)
+    with duckdb.connect(str(company.home / "kpi.duckdb"), read_only=True) as connection:
+        assert connection.execute("select as_of from publication").fetchall() == [(later,)]
 
 
 def test_an_instant_without_an_offset_is_utc_and_none_is_now(tmp_path: Path) -> None:

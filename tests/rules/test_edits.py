@@ -145,6 +145,21 @@ def test_a_file_that_is_not_utf_8_is_left_to_its_author(tmp_path: Path) -> None:
     assert propose(folder, "scenarios.csv", switch_off_row(3)) is None
 
 
+def test_a_row_that_ends_before_its_last_columns_is_switched_off_in_the_right_one(tmp_path: Path) -> None:
+    folder = copied("guide", tmp_path)
+    sheet = folder / "scenarios.csv"
+    whole = ",資料DLのお礼+関連導入事例の紹介,事例集DL,3日後フォローメール"
+    text = sheet.read_text(encoding="utf-8")
+    assert whole in text
+    sheet.write_text(text.replace(whole, ""), encoding="utf-8")
+    edit = propose(folder, "scenarios.csv", switch_off_row(2))
+    assert edit is not None
+    before = load_rules(folder).steps
+    apply(folder, edit, "git")
+    off = [(step.scenario, step.step) for step in load_rules(folder).steps if not step.is_enabled]
+    assert off == [(before[0].scenario, before[0].step)]
+
+
 def test_a_row_with_a_line_break_in_a_cell_is_left_to_its_author(tmp_path: Path) -> None:
     folder = copied("guide", tmp_path)
     sheet = folder / "scenarios.csv"

@@ -265,6 +265,17 @@ def test_leads_that_fell_on_the_variants_as_no_share_explains_choose_no_winner(w
     assert published(world, START + timedelta(hours=30), query) == [("unsound", None, True)]
 
 
+def test_a_winner_stays_one_when_shares_are_changed_afterwards(world: World) -> None:
+    leads(world, *range(90))
+    world.send(one(world), START)
+    opened_by(world, START + timedelta(hours=1), {"a": 0.2, "b": 0.7})
+    for hours in (3, 29):
+        world.send(one(world), START + timedelta(hours=hours))
+    world.send(rules(world, ONE, ab_tests=TESTS.replace("share: 2", "share: 200")), START + timedelta(hours=30))
+    query = "select distinct verdict, winner from kpi_ab_tests"
+    assert published(world, START + timedelta(hours=31), query) == [("winner", "b")]
+
+
 def test_a_conversion_counts_for_the_mail_tested_whatever_other_mail_asked_for_the_same_since(world: World) -> None:
     asks = ONE.replace("test: 件名テスト}", "test: 件名テスト, cta: 価格ページ閲覧}") + (
         "      - wait: 1日\n      - {mail: second, template: plain, subject: 続き, cta: 価格ページ閲覧}\n"
@@ -294,6 +305,28 @@ def test_a_conversion_counts_for_the_mail_tested_whatever_other_mail_asked_for_t
     assert all(measured == reached > 0 for _, measured, reached in found), found
     told = "select step, sum(converted) from kpi_mail_daily group by 1 order by 1"
     assert published(world, START + timedelta(hours=81), told) == [("first", 0), ("second", 20)]
+
+
+def test_conversions_of_a_mail_are_counted_where_a_variant_alone_asks_for_something(world: World) -> None:
+    tests = TESTS.replace("subject: 別の件名, share: 2", "subject: 別の件名, share: 2, cta: 価格ページ閲覧")
+    asked = rules(world, ONE, ab_tests=tests)
+    leads(world, *range(20))
+    world.send(asked, START)
+    opened_by(world, START + timedelta(hours=1), {"a": 0, "b": 0})
+
+    def act(connection):
+        for number in range(20):
+            email = f"lead{number}@example.com"
+            add_event(connection, "page_view", START + timedelta(hours=2), email=email, url="https://example.com/price")
+
+    world.facts(act)
+    world.send(asked, START + timedelta(hours=3))
+    counts = Counter(variants(world).values())
+    query = "select variant, delivered, converted from kpi_mail_daily where scenario = 'cases' order by all"
+    assert published(world, START + timedelta(hours=4), query) == [
+        ("a", counts["a"], 0),
+        ("b", counts["b"], counts["b"]),
+    ]
 
 
 def test_without_a_difference_there_is_no_winner_and_the_first_goes_on(world: World) -> None:

@@ -268,6 +268,53 @@ def test_few_money_and_stocks_get_no_verdict(browser: Browser, home: Path, tmp_p
     seen.page.close()
 
 
+def test_a_day_that_is_not_over_is_not_judged_beside_a_whole_one(seen: Seen) -> None:
+    seen.page.select_option("#period", "this_month")  # it is seven o'clock on the first
+    seen.drawn(2)
+    assert "0\n前期間 240" in seen.tile("営業への引き継ぎ")
+    tiles = seen.page.locator("#tiles > li").all()
+    assert [tile.get_attribute("class") for tile in tiles] == [""] * 8
+    assert not any("差があるとはいえない" in tile.inner_text() for tile in tiles)
+
+
+@pytest.mark.parametrize(("falls_to", "tone"), [(0.25, ""), (0.22, "bad")])
+def test_mails_that_had_no_time_to_be_opened_are_no_fall(
+    falls_to: float, tone: str, browser: Browser, home: Path, tmp_path: Path
+) -> None:
+    """Half of the opens come within a day, half of the rest within the next, and so on."""
+
+    def age(connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute(
+            "update kpi_mail_daily set opened = round(delivered * (1 - 0.5 ** date_diff('day', date, date '2027-04-01'))"
+            " * if(date < '2027-03-04', 0.25, $1)), converted = round(delivered * least(0.01,"
+            " 0.01 * date_diff('day', date, date '2027-04-01') / 30)) where date >= '2026-10-01'",
+            [falls_to],
+        )
+
+    seen = changed(browser, home, tmp_path, age)
+    assert seen.page.locator("#tiles li:has(.name:text-is('開封率'))").get_attribute("class") == tone
+    assert seen.page.locator("#tiles li:has(.name:text-is('CV率'))").get_attribute("class") == ""
+    seen.page.close()
+
+
+def test_handoffs_that_can_be_called_yet_and_not_be_late_yet_are_no_rise(
+    browser: Browser, home: Path, tmp_path: Path
+) -> None:
+    seen = changed(
+        browser,
+        home,
+        tmp_path,
+        lambda connection: connection.execute(
+            "update kpi_handoff_daily set contacted_within_limit = 9, breached = if(date >= '2027-03-30', 0, 2)"
+        ),
+    )
+    seen.page.select_option("#period", "last7")
+    seen.drawn(2)
+    assert "86.3%" in seen.tile("期限内の連絡")
+    assert seen.page.locator("#tiles li:has(.name:text-is('期限内の連絡'))").get_attribute("class") == ""
+    seen.page.close()
+
+
 def test_days_on_which_nobody_is_in_are_nought(browser: Browser, home: Path, tmp_path: Path) -> None:
     seen = changed(
         browser,
@@ -443,6 +490,18 @@ def test_a_company_without_any_data_gets_a_page_that_says_so(browser: Browser, t
     seen.page.close()
     assert main_chart_png(tmp_path / "kpi.duckdb") is None
     assert main_chart_words(tmp_path / "kpi.duckdb") == "直近28日に届いたメールはありません"
+
+
+def test_a_file_of_an_earlier_version_shows_what_it_has(browser: Browser, home: Path, tmp_path: Path) -> None:
+    def lack(connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute("drop table kpi_reviews")
+        connection.execute("alter table kpi_ab_tests drop column sample_ratio_p_value")
+
+    seen = changed(browser, home, tmp_path, lack)
+    assert seen.page.locator("#trend-0 svg").count() == 1
+    assert "件名" not in seen.page.inner_text("#tests")
+    assert seen.said == []
+    seen.page.close()
 
 
 def test_names_that_look_like_code_are_words(browser: Browser, home: Path, tmp_path: Path) -> None:

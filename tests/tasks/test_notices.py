@@ -230,6 +230,34 @@ def test_each_morning_has_one_list_for_each_who_has_open_handoffs_and_for_the_ma
     assert "営業に引き継いで対応中のリードは、いまありません。" in last.text
 
 
+def test_whoever_has_none_left_is_not_told_that_nobody_has(world: World) -> None:
+    rules = rules_of(remind_before_hours=None)
+    ask(world, "a", "b")
+    run(world, rules, at(1))
+    assert plan_digests(world.settings, rules, at(1.95)) == 4
+    # the list waits for the provider, and meanwhile one of two is answered
+    ((of_sato,),) = world.ledger("select handoff_id from handoffs where owner = 'sato'")
+    world.facts(lambda connection: add_event(connection, "sales_follow_up", at(1.96), handoff_id=of_sato, status="won"))
+    run(world, rules, at(2))
+    lists = {mail.to: mail.text for mail in world.stand_in.mailbox.mails if "本日の対応" in mail.subject}
+    assert "あなたが対応中のリードは、いまありません。" in lists["sato@example.com"]
+    assert "引き継いだリードの一覧です。" in lists["suzuki@example.com"]
+
+
+def test_a_manager_who_is_an_owner_too_gets_the_list_of_all(world: World) -> None:
+    rules = rules_of(
+        managers=(Manager(id="suzuki", name="鈴木", email="suzuki@example.com"),), remind_before_hours=None
+    )
+    ask(world, "a")
+    run(world, rules, at(1))
+    assert world.ledger("select owner from handoffs") == [("sato",)]
+    assert plan_digests(world.settings, rules, at(1.95)) == 2
+    send_notices(world.settings, rules, at(1.95))
+    lists = {mail.to: mail for mail in world.stand_in.mailbox.mails if "本日の対応" in mail.subject}
+    assert "対応中 1件" in lists["suzuki@example.com"].subject
+    assert "担当 佐藤" in lists["suzuki@example.com"].text
+
+
 def test_lists_go_out_from_the_time_of_day_that_the_rules_name(world: World) -> None:
     rules = rules_of(digest_at="18:30")
     ask(world, "a")
@@ -392,6 +420,8 @@ def test_lists_of_days_on_which_the_provider_was_down_are_not_sent_afterwards(wo
         with pytest.raises(RunError, match="wait for the next run"):
             send_notices(world.settings, rules, at(day))
     world.stand_in.faults.set([])
+    # 00:36 in Tokyo: a cycle comes before any list of this day is planned
+    assert send_notices(world.settings, rules, at(3.65)) == 0
     plan_digests(world.settings, rules, at(4))
     send_notices(world.settings, rules, at(4))
     assert world.ledger(

@@ -21,6 +21,7 @@ from settings import Settings
 from tasks.review.findings import find
 from tasks.review.report import edits_of, patch_name
 from tasks.review.run import find_in_period, keep_review, write_down
+from tasks.review.scoring import _useless
 from tests.browser import chromium
 from tests.company import REPOSITORY
 from tests.facts import at
@@ -30,6 +31,7 @@ from warehouse.publish import publish
 from warehouse.recompute import recompute
 from warehouse.review_counts import BANDS, LANDMARKS, MOST_RAISED, ReviewCounts
 from warehouse.review_period import WEEKS, last_period
+from warehouse.review_statistics import Lift
 from warehouse.reviews import Finding, Review, review_of
 
 GUIDE = REPOSITORY / "rules" / "guide"
@@ -140,7 +142,9 @@ def test_what_points_took_off_would_cool_is_counted(review: Review, truths: Sett
 
 def test_a_quiet_past_gives_no_edit_and_says_so(tmp_path: Path) -> None:
     settings = made_history(tmp_path / "home", Truth(), seed=7)
-    findings = by_name(find_in_period(settings, load_rules(settings.rules), "month", AS_OF))
+    rules = load_rules(settings.rules)
+    found = find_in_period(settings, rules, "month", AS_OF)
+    findings = by_name(found)
     edits = {name for name, one in findings.items() if one.rule_edit is not None}
     # in it neither price pages nor downloads foretell anything, and four rules give nobody points
     assert all(name.startswith("useless_points/") for name in edits)
@@ -149,6 +153,15 @@ def test_a_quiet_past_gives_no_edit_and_says_so(tmp_path: Path) -> None:
     for kind in ("tiring_segment", "leaky_step"):
         assert findings[f"{kind}/all"].what_to_do == "変更は不要です。"
     assert findings["threshold/hot"].what_to_do == "変更は不要です。"
+    # May has a day more than April
+    calls = findings["metric_change/handoffs"]
+    assert calls.this_period is not None
+    assert calls.last_period is not None
+    assert calls.change == pytest.approx(calls.this_period - calls.last_period * 31 / 30)
+    keep_review(settings, rules, "month", found, AS_OF)
+    page = write_down(settings, rules, "month", AS_OF)
+    for text in (page.read_text(encoding="utf-8"), page.with_suffix(".md").read_text(encoding="utf-8")):
+        assert "件数の差は、前の月の件数をこの月の日数にそろえたものです。" in text
 
 
 def test_where_there_is_nothing_yet_it_says_too_few_and_proposes_nothing(tmp_path: Path) -> None:
@@ -199,6 +212,45 @@ def test_points_taken_off_for_nothing_are_worth_nothing_either() -> None:
     found = by_name(find(replace(counts, rules=rarely), rules, REPOSITORY / "rules" / "b2b"))
     assert "useless_points/opt_out" not in found
     assert "見分けるのに役立っています" in found["rule_lift/opt_out"].told
+
+
+@pytest.mark.parametrize(("high", "bound"), [(1.7, "2"), (1.4, "1.5")])
+def test_of_a_single_point_no_more_is_said_than_its_interval_says(high: float, bound: str) -> None:
+    rules = load_rules(GUIDE)
+    rule = rules.scoring[0].model_copy(update={"points": 1})
+    lift = Lift(900, 30, rate=0.033, rate_alike=0.03, lift=1.1, low=0.8, high=high, p_value=0.5)
+    told = _useless(rule, lift, {"hot": 5, "cooled_without": 1, "cooled_by_half": 1}, "案件化", GUIDE).tell(False)
+    assert told is not None
+    assert told.edit is not None
+    assert "この点数を外す" in told.what_to_do
+    assert f"{bound}倍以上の差があるとは考えにくい" in told.told
+
+
+@pytest.mark.parametrize(("mails", "wanted"), [(3, 8), (1, 2)])
+def test_a_cap_of_several_weeks_is_lowered_by_what_a_week_has(mails: int, wanted: int, tmp_path: Path) -> None:
+    """Two mails a week are eight in four weeks, and where there was one a week, one every other week is two."""
+    folder = tmp_path / "rules"
+    shutil.copytree(REPOSITORY / "rules" / "b2b", folder)
+    file = folder / "delivery.yaml"
+    text = file.read_text(encoding="utf-8")
+    cap = "{id: a_week, label: 1週間に4通まで, mails: 4, within_days: 7}"
+    assert cap in text
+    text = text.replace(cap, "{id: four_weeks, label: 4週間に12通まで, mails: 12, within_days: 28}")
+    file.write_text(text, encoding="utf-8")
+    rules = load_rules(folder)
+    segment = rules.segments[0].id
+    weeks = [
+        {"segment": segment, "number": week, "delivered": 1000, "opened": 200 + 20 * week, "left_us": 3}
+        for week in range(WEEKS)
+    ]
+    counts = replace(
+        noise(np.random.default_rng(1), rules),
+        segments=weeks,
+        mail_load=[{"segment": segment, "mails": mails, "times": 1000}],
+    )
+    edit = by_name(find(counts, rules, folder))[f"tiring_segment/{segment}"].rule_edit
+    assert edit is not None
+    assert f"+  - {{id: four_weeks, label: 4週間に{wanted}通まで, mails: {wanted}, within_days: 28}}" in edit
 
 
 REVIEWS = 200

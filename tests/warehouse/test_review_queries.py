@@ -42,6 +42,7 @@ def tables() -> duckdb.DuckDBPyConnection:
         create table steps (
             scenario varchar, step varchar, scenario_label varchar, label varchar, category varchar
         );
+        create table review_renamed (alias_lead_id varchar, lead_id varchar);
         create table stages (stage varchar, position integer);
         create table lead_tier_changes (lead_id varchar, to_tier varchar, changed_at timestamptz);
         create table lead_stage_changes (
@@ -66,24 +67,27 @@ def test_won_within_thirty_days_is_neither_won_later_nor_taken_back_nor_another_
     tables.execute(
         "insert into review_landmarks values (0, $1, $2, $3)", [started - 90 * DAY, started, started + 30 * DAY]
     )
-    for lead in ("in time", "later", "taken back", "second deal", "none"):
+    for lead in ("in time", "later", "taken back", "second deal", "same day", "won first", "none"):
         tables.execute("insert into leads values ($1, $2, 0)", [lead, started - 100 * DAY])
         tables.execute("insert into lead_score_points values ($1, 'price', 'e', $2, 10, 10)", [lead, started - 5 * DAY])
     for lead, status, opened, won in (
         ("in time", "won", 5, 20), ("later", "won", 5, 60), ("taken back", "lost", 5, 20),
         ("second deal", "lost", 5, None), ("second deal", "won", 10, 20),
+        # many an SFA has but days; in whatever order they stand
+        ("same day", "lost", 5, None), ("same day", "won", 5, 20),
+        ("won first", "won", 5, 20), ("won first", "lost", 5, None),
     ):  # fmt: skip
         won_at = None if won is None else started + won * DAY
         tables.execute("insert into deals values ($1, $2, $3, $4)", [lead, status, started + opened * DAY, won_at])
     (row,) = rows(tables, "review_rules")
-    assert (row["leads"], row["deals"], row["won"]) == (5, 4, 1)
+    assert (row["leads"], row["deals"], row["won"]) == (7, 6, 3)
 
 
 def test_who_left_before_a_mail_because_of_success_is_no_loss(tables: duckdb.DuckDBPyConnection) -> None:
     decided, before, after = UNTIL - 10 * DAY, UNTIL - 12 * DAY, UNTIL - 8 * DAY
     tables.execute("insert into steps values ('warm', 'cases', '温め', '事例', 'marketing')")
     tables.execute("insert into stages values ('interest', 1), ('compare', 2)")
-    leads = ("hot", "deal", "further", "back", "goal", "gone", "hot after", "stays")
+    leads = ("hot", "deal", "further", "back", "goal", "gone", "hot after", "stays", "deal by another name")
     for lead in leads:
         decision = "sent" if lead == "stays" else "exited"
         tables.execute(
@@ -91,6 +95,7 @@ def test_who_left_before_a_mail_because_of_success_is_no_loss(tables: duckdb.Duc
         )
     tables.execute("insert into lead_tier_changes values ('hot', 'hot', $1), ('hot after', 'hot', $2)", [before, after])
     tables.execute("insert into deals values ('deal', 'open', $1, null)", [before])
+    tables.execute("insert into review_renamed values ('deal by another name', 'deal')")
     tables.execute(
         "insert into lead_stage_changes values"
         " ('further', 'interest', 'compare', $1), ('back', 'compare', 'interest', $1)",
@@ -104,7 +109,7 @@ def test_who_left_before_a_mail_because_of_success_is_no_loss(tables: duckdb.Duc
     )
     (row,) = rows(tables, "review_steps", since=UNTIL - 56 * DAY, given=3 * DAY, hot_tier="hot")
     # back to an earlier stage, gone for whatever reason, hot only afterwards
-    assert (row["targeted"], row["exited"]) == (8, 3)
+    assert (row["targeted"], row["exited"]) == (9, 3)
 
 
 def test_points_given_since_the_period_prove_that_a_rule_is_used(tables: duckdb.DuckDBPyConnection) -> None:
@@ -117,3 +122,28 @@ def test_points_given_since_the_period_prove_that_a_rule_is_used(tables: duckdb.
     told = {row["rule"]: (row["lately"], row["leads"], row["hot"], row["cooled_without"])
             for row in rows(tables, "review_points")}  # fmt: skip
     assert told == {"before": (1, 1, 1, 1), "since": (1, 0, 0, 0), "long ago": (0, 1, 1, 1), "never": (0, 0, 0, 0)}
+
+
+def test_a_deal_that_was_lost_after_a_meeting_has_been_a_meeting(tables: duckdb.DuckDBPyConnection) -> None:
+    handed_off = UNTIL - 20 * DAY
+    tables.execute(
+        """
+        create table handoffs (
+            handoff_id varchar, current_lead_id varchar, cause varchar, handed_off_at timestamptz, met_at timestamptz,
+            status varchar, status_changed_at timestamptz, reject_reason varchar
+        );
+        create table segment_members (
+            lead_id varchar, segment varchar, entered_at timestamptz, left_at timestamptz
+        );
+        """
+    )
+    for number, (status, met_at) in enumerate(
+        (("returned", None), ("returned", None), ("lost", handed_off + 3 * DAY), ("lost", None))
+    ):
+        tables.execute(
+            "insert into handoffs values ($1, $1, 'hot', $2, $3, $4, $5, 'not_a_target')",
+            [str(number), handed_off, met_at, status, handed_off + 9 * DAY],
+        )
+        tables.execute("insert into segment_members values ($1, 'retail', $2, null)", [str(number), handed_off - DAY])
+    (row,) = rows(tables, "review_return_segments", requests=["consultation_request"])
+    assert (row["returned"], row["answered"], row["met"]) == (2, 4, 1)

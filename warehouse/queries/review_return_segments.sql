@@ -8,7 +8,7 @@ with answered as (
         handoff_id,
         current_lead_id,
         handed_off_at,
-        status,
+        met_at,
         case when status = 'returned' then coalesce(reject_reason, '') end as reason,
     from handoffs
     where
@@ -44,7 +44,8 @@ select
     of_segments.segment,
     count(*) filter (where of_segments.reason = reasons.reason) as returned,
     count(*) as answered,
-    count(*) filter (where of_segments.status in ('meeting', 'won')) as met,
+    -- also where the deal was lost, or the lead given back, after the meeting
+    count(of_segments.met_at) as met,
     any_value(reasons.returned_of_all) as returned_of_all,
     (select count(*) from answered) as answered_of_all,
 from reasons

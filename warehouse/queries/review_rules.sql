@@ -9,8 +9,8 @@ with first_deals as (
     select
         lead_id,
         min(created_at) as deal_at,
-        -- of the first deal, whether it was won or not; a win taken back is none
-        arg_min_null(if(status = 'won', won_at, null), created_at) as won_at,
+        -- of the first deal, whether it was won or not; a win taken back is none; of several of one instant any counts
+        arg_min_null(if(status = 'won', won_at, null), (created_at, status != 'won', won_at)) as won_at,
     from deals
     where lead_id is not null
     group by lead_id

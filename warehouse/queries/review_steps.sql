@@ -1,6 +1,6 @@
 -- One row per step of a scenario: its marketing mails of the last weeks, and the people it lost.
 -- key: scenario, step
--- from: sends, send_decisions, steps, stages, lead_tier_changes, lead_stage_changes, deals
+-- from: sends, send_decisions, review_renamed, steps, stages, lead_tier_changes, lead_stage_changes, deals
 -- Who left before a mail because it was hot by then, had a deal, had come a stage further or had done what a mail of
 -- the scenario asked for is no loss. A mail is given so many days to be opened; those that have not had them yet are
 -- left out.
@@ -19,9 +19,17 @@ with mailed as (
 ),
 
 decisions as (
-    select send_id, lead_id, scenario, step, decision, decided_at
-    from send_decisions
-    where is_final and decided_at >= $since and decided_at < $until
+    select
+        decided.send_id,
+        -- a lead may have become part of another since
+        coalesce(renamed.lead_id, decided.lead_id) as lead_id,
+        decided.scenario,
+        decided.step,
+        decided.decision,
+        decided.decided_at,
+    from send_decisions as decided
+    left join review_renamed as renamed on decided.lead_id = renamed.alias_lead_id
+    where decided.is_final and decided.decided_at >= $since and decided.decided_at < $until
 ),
 
 advances as (

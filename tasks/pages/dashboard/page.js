@@ -64,6 +64,7 @@
   const escape = (text) => String(text ?? "").replace(/[&<>"']/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" })[c]);
   const Z = 1.959964;
   const LEAST = 5;
+  const RIPE = 7, CONVERTED = 30; // days after which few opens, clicks and calls, and no conversions, are to come
   /** Whether two proportions differ by more than chance: the pooled z-test; null where fewer than five are expected. */
   function differs(a, n, b, m) {
     if (!n || !m) return null;
@@ -77,6 +78,7 @@
   // -- tiles ---------------------------------------------------------------------------------------------------------
   /** ``isClear``: whether the change is more than chance; null where nothing can be said of that. */
   function tile({ name, value, counts = "", change, isClear, isBetter, reference = "", isWhole = false }) {
+    if (chosen().to >= TODAY) isClear = null; // today is not over: a part of a day beside whole ones
     const tone = change == null || !isClear ? "" : isBetter ? "good" : "bad";
     if (isWhole) reference = [reference, w("whole")].filter(Boolean).join(" · ");
     const told = change == null ? `<span class="change noise">${w("no_before")}</span>`
@@ -84,9 +86,10 @@
     return `<li class="${tone}"><span class="name">${name}</span><span class="value">${value}</span><span class="counts">${counts}</span>${told}<span class="reference">${reference}</span></li>`;
   }
   const points = (now, then) => `${w("before")} ${percent(then)} (${now - then >= 0 ? "+" : "−"}${number(Math.abs(now - then) * 100, 1)}pt)`;
-  function rateTile(name, a, n, b, m, reference, isWhole = false) {
-    const now = ratio(a, n), then = ratio(b, m);
-    return tile({ name, value: percent(now), counts: `${number(a)} / ${number(n)}`, change: now == null || then == null ? null : points(now, then), isClear: differs(a, n, b, m), isBetter: now > then, reference: now == null ? "" : reference(now), isWhole });
+  /** ``judged``: those counts of the period that are as ripe as the period's before; they have to point the same way. */
+  function rateTile(name, a, n, b, m, reference, isWhole = false, judged = [a, n]) {
+    const now = ratio(a, n), then = ratio(b, m), isClear = ratio(...judged) > then === now > then ? differs(...judged, b, m) : null;
+    return tile({ name, value: percent(now), counts: `${number(a)} / ${number(n)}`, change: now == null || then == null ? null : points(now, then), isClear, isBetter: now > then, reference: now == null ? "" : reference(now), isWhole });
   }
   function countTile(name, now, then, hasBefore, isWhole, isClear = countsDiffer(now, then), shown = number) {
     return tile({ name, value: shown(now), change: hasBefore ? `${w("before")} ${shown(then)}` : null, isClear, isBetter: now > then, isWhole });
@@ -101,15 +104,18 @@
     const sales = HANDOFFS.filter((row) => inside(row.day, period)), salesThen = hasBefore ? HANDOFFS.filter((row) => inside(row.day, past)) : [];
     const deals = FUNNEL.filter((row) => inside(row.day, period)), dealsThen = FUNNEL.filter((row) => inside(row.day, past));
     const isWhole = Boolean(state.segment || state.scenario);
+    // the latest mails and handoffs have had less time than those of the period before
+    const until = (days) => ({ ...period, to: Math.min(period.to, TODAY - days - 1) });
+    const opening = total(until(RIPE)), acting = total(until(CONVERTED)), called = sales.filter((row) => inside(row.day, until(RIPE)));
     const due = (list) => add(list, "contacted_within_limit") + add(list, "breached");
     const yen = (value) => (state.language === "ja" ? `${number(value)}円` : `¥${number(value)}`);
     $("tiles").innerHTML = [
-      rateTile(w("open_rate"), now.opened, now.delivered, then.opened, then.delivered, band("reference_open", 0.2, 0.3)),
-      rateTile(w("click_rate"), now.clicked, now.delivered, then.clicked, then.delivered, (value) => `${w("reference_click")} · ${w(value < 0.051 ? "below" : "above")}`),
-      rateTile(w("conversion_rate"), now.converted, now.asked, then.converted, then.asked, () => ""),
+      rateTile(w("open_rate"), now.opened, now.delivered, then.opened, then.delivered, band("reference_open", 0.2, 0.3), false, [opening.opened, opening.delivered]),
+      rateTile(w("click_rate"), now.clicked, now.delivered, then.clicked, then.delivered, (value) => `${w("reference_click")} · ${w(value < 0.051 ? "below" : "above")}`, false, [opening.clicked, opening.delivered]),
+      rateTile(w("conversion_rate"), now.converted, now.asked, then.converted, then.asked, () => "", false, [acting.converted, acting.asked]),
       countTile(w("hot"), hotAt(Math.min(period.to, TODAY)), hotAt(past.to), hasBefore, Boolean(state.scenario), null), // the same people on both days: no two samples
       countTile(w("handed_off"), add(sales, "handed_off"), add(salesThen, "handed_off"), hasBefore, isWhole),
-      rateTile(w("within"), add(sales, "contacted_within_limit"), due(sales), add(salesThen, "contacted_within_limit"), due(salesThen), () => "", isWhole),
+      rateTile(w("within"), add(sales, "contacted_within_limit"), due(sales), add(salesThen, "contacted_within_limit"), due(salesThen), () => "", isWhole, [add(called, "contacted_within_limit"), due(called)]),
       countTile(w("deals_won"), add(deals, "deals_won"), add(dealsThen, "deals_won"), hasBefore, isWhole),
       countTile(w("amount"), add(deals, "amount"), add(dealsThen, "amount"), hasBefore, isWhole, null, yen),
     ].join("");
