@@ -90,9 +90,7 @@ def _rate(row: dict[str, Any]) -> float:
 
 
 def _verdict(first: dict[str, Any], sound: float | None) -> Verdict:
-    if (
-        first["winner"] is not None
-    ):  # none is found where leads fell on the variants otherwise than the shares of then say
+    if first["winner"] is not None:  # which no unsound test has
         return "winner"
     if sound is not None and sound < MISMATCH:
         return "unsound"
