@@ -169,19 +169,18 @@ def _row(
 
 def _keep_variants(connection: duckdb.DuckDBPyConnection, key: str, *, is_over: bool) -> None:
     """Keep what the rules say of a test's variants; once it is over, what they said."""
-    insert = """
+    known = connection.execute("select count(*) from ab_variants where test = ?", [key]).fetchall()
+    if is_over and known != [(0,)]:  # one that was over before variants were kept has none yet
+        return
+    connection.execute(
+        """
         insert into ab_variants by name
         select test, variant, row_number() over (order by low) as place, high - low as share, cta_behaviour
         from warehouse.rule_variants
         where test = $test
-        on conflict (test, variant)
-    """
-    if is_over:
-        connection.execute(f"{insert} do nothing", {"test": key})
-        return
-    connection.execute(
-        f"{insert} do update"
-        " set place = excluded.place, share = excluded.share, cta_behaviour = excluded.cta_behaviour",
+        on conflict (test, variant) do update
+        set place = excluded.place, share = excluded.share, cta_behaviour = excluded.cta_behaviour
+        """,
         {"test": key},
     )
     connection.execute(

@@ -245,8 +245,11 @@ def test_a_test_that_is_over_stays_when_its_rules_are_gone(world: World) -> None
     assert world.send(without, START + timedelta(hours=32)) == {"sent": 10}
     assert published(world, START + timedelta(hours=33), query) == over
     changed = rules(world, ONE, ab_tests=TESTS.replace("share: 2", "share: 5"))
-    world.send(changed, START + timedelta(hours=34))
-    assert published(world, START + timedelta(hours=35), query) == over, "as the rules had it up to its end"
+    renamed = rules(world, ONE, ab_tests=TESTS.replace("{id: a,", "{id: new,"))
+    for hours, later in ((34, changed), (36, renamed)):
+        world.send(later, START + timedelta(hours=hours))
+        as_before = published(world, START + timedelta(hours=hours + 1), query)
+        assert as_before == over, "as the rules had it up to its end"
 
 
 def test_leads_that_fell_on_the_variants_as_no_share_explains_choose_no_winner(world: World) -> None:
