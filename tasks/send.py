@@ -14,14 +14,19 @@ from warehouse.attempts import recover
 from warehouse.connection import check_instant, open_ledger
 
 
-def plan_sends(settings: Settings, rules: RuleSet, as_of: datetime) -> dict[str, int]:
-    """Enrol, and decide every send that is due. Returns the number of decisions by name."""
+def plan_sends(
+    settings: Settings, rules: RuleSet, as_of: datetime, on_progress: Progress = lambda _: None
+) -> dict[str, int]:
+    """Enrol, and decide every send that is due. Returns the number of decisions by name.
+
+    ``on_progress`` is told how far it is.
+    """
     with only_one(settings, "send"), open_ledger(settings, with_warehouse=True) as ledger:
         sending.recomputed_at(ledger, rules, as_of)
         recover(ledger, as_of)
         sending.apply_evidence(ledger, rules, as_of)
         check_instant(ledger, "send", as_of)
-        return sending.plan_sends(ledger, rules, as_of, settings.timezone)
+        return sending.plan_sends(ledger, rules, as_of, settings.timezone, on_progress)
 
 
 def deliver_sends(

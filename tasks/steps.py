@@ -90,7 +90,7 @@ def recompute_leads(home: Path | None, as_of: datetime) -> dict[str, int]:
 def plan_sends(home: Path | None, as_of: datetime) -> dict[str, int]:
     """Decide every mail that is due. Returns decisions by name."""
     settings = load_settings(home)
-    return send.plan_sends(settings, load_rules(settings.rules), as_of)
+    return send.plan_sends(settings, load_rules(settings.rules), as_of, tell)
 
 
 @step(name="deliver sends")

@@ -185,6 +185,10 @@ create macro merged_spans(spans) as table (
     where holds
 );
 
+-- what stands for a mail of a step's occurrence to an address: those that differ in it differ
+create macro send_mark(email, scenario, step, occurrence) as
+    hash(email, scenario, step, occurrence);
+
 -- the key of one mail to one lead
 create macro send_key(lead_id, scenario, step, occurrence) as
 'S' || substr(md5(concat_ws(chr(31), lead_id, scenario, step, occurrence)), 1, 24);

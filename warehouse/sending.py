@@ -7,7 +7,7 @@ needs no more memory for a million mails than for some: whichever parts were com
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -82,7 +82,13 @@ def note_seen(connection: duckdb.DuckDBPyConnection, flow: str, recomputed: date
     )
 
 
-def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime, timezone: str) -> dict[str, int]:
+def plan_sends(
+    connection: duckdb.DuckDBPyConnection,
+    rules: RuleSet,
+    as_of: datetime,
+    timezone: str,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> dict[str, int]:
     """Enrol the leads whose triggers have happened, and decide every send that is due.
 
     Args:
@@ -90,6 +96,7 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
         rules: The rule set the warehouse was recomputed with.
         as_of: The instant of the run.
         timezone: The business time zone.
+        on_progress: Told how many mails there are to decide on once all leads are enrolled, and after each part.
 
     Returns:
         Decisions made, by name.
@@ -108,6 +115,8 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
     note_seen(connection, "send", recomputed)
     connection.execute(f"create or replace temp table undecided as {query('undecided')}", {"as_of": as_of})
     mails, longest_waiting = connection.execute("select count(*), min(due_at) from undecided").fetchall()[0]
+    if mails:
+        on_progress(f"{mails:,} mails to decide on")
     make_openings(connection, rules.delivery, timezone, longest_waiting or as_of, as_of)
     if rules.delivery.holdout_share > 0:
         connection.execute(
@@ -125,6 +134,8 @@ def plan_sends(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: dat
             connection.commit()
             connection.begin()
         counts.update(_decide(connection, {**values, "part": part}))
+        if mails:
+            on_progress(f"{counts.total():,} of {mails:,} mails decided on")
     return dict(counts)
 
 

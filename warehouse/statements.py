@@ -10,7 +10,7 @@ import duckdb
 
 MOST_ROWS = 400_000
 """Rows of a table written in one transaction, where there are many: what it holds in memory grows with them."""
-MOST_MAILS = 200_000
+MOST_MAILS = 350_000
 """Mails decided on in one transaction, where there are many."""
 QUERIES = Path(__file__).parent / "queries"
 

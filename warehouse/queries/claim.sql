@@ -75,24 +75,37 @@ names as (
         on aliases.lead_id = merged.lead_id
 ),
 
+alike as materialized (
+    -- hardly any send has its address in common with another of its step and occurrence: compared by what stands for it
+    select present.*
+    from present
+    semi join (
+        select send_mark(email, scenario, step, occurrence) as mark
+        from sends
+        group by mark
+        having count(*) > 1
+    ) as shared
+        on send_mark(present.email, present.scenario, present.step, present.occurrence) = shared.mark
+),
+
 of_the_same as (
     -- two leads that were one person all along: sends to the same address, and to any other of the lead's names
     select
-        present.send_id,
+        alike.send_id,
         other.send_id as other_id,
         other.lead_id,
         other.scenario,
         other.occurrence,
         other.state,
         other.email,
-    from present
+    from alike
     inner join sends as other
         on
-            present.email = other.email
-            and present.scenario = other.scenario
-            and present.step = other.step
-            and present.occurrence = other.occurrence
-            and present.send_id != other.send_id
+            alike.email = other.email
+            and alike.scenario = other.scenario
+            and alike.step = other.step
+            and alike.occurrence = other.occurrence
+            and alike.send_id != other.send_id
     union all
     select
         present.send_id,

@@ -4,12 +4,33 @@
 --       pauses, holdout, lead_aliases, leads, lead_attributes, rule_steps, segment_members, window_openings,
 --       known_zones, mail_caps
 -- A mail whose window is closed, or whose lead has had enough mails, waits: it is judged again by every run.
-with mails as (
+with steps_at_hand as (
+    -- numbers in place of names
+    select scenario, step, row_number() over (order by scenario, step) as place
+    from (select distinct scenario, step from mails_at_hand)
+),
+
+mails as (
     -- a lead's mails are decided on together
     select
-        *,
+        at_hand.*,
+        at_hand.rowid as mail,
+        steps_at_hand.place,
+    from mails_at_hand as at_hand
+    inner join steps_at_hand on at_hand.scenario = steps_at_hand.scenario and at_hand.step = steps_at_hand.step
+),
+
+doubles as (
+    -- of leads that turned out to be one, what another of their names has come to first
+    select mail
+    from mails
+    where
+        current_lead_id in (
+            select names.current_lead_id from mails as names where names.current_lead_id != names.lead_id
+        )
+    qualify
         row_number() over (
-            partition by current_lead_id, scenario, step, occurrence
+            partition by current_lead_id, place, occurrence
             -- one that was decided against says nothing of the others
             order by
                 is_sent desc,
@@ -18,12 +39,13 @@ with mails as (
                 send_id in (select leaving.send_id from leaving where leaving.reason = 'merged'),
                 triggered_at,
                 lead_id
-        ) = 1 as is_first_of_lead,
-    from mails_at_hand
+        ) > 1
 ),
 
 due as (
     select
+        mails.mail,
+        mails.place,
         mails.send_id,
         mails.lead_id,
         mails.current_lead_id,
@@ -33,7 +55,6 @@ due as (
         mails.trigger_event_id,
         mails.due_at,
         mails.earlier_decision,
-        mails.is_first_of_lead,
         leads.email,
         leads.is_suppressed,
         leads.stage as current_stage,
@@ -75,23 +96,32 @@ due as (
 ),
 
 in_segment as (
-    select due.send_id
+    select due.mail
     from due
     semi join (select * from warehouse.segment_members where left_at is null) as members
         on due.current_lead_id = members.lead_id and due.segment = members.segment
     where due.asks_segment
 ),
 
+alike as materialized (
+    -- hardly any mail has gone to its address before: compared by what stands for it, then by all of it
+    select due.mail, due.email, due.scenario, due.step, due.occurrence
+    from due
+    where send_mark(due.email, due.scenario, due.step, due.occurrence) in (
+        select send_mark(sends.email, sends.scenario, sends.step, sends.occurrence) from sends
+    )
+),
+
 same_address as (
     -- whose mail went to its address before, under whatever lead
-    select due.send_id
-    from due
+    select alike.mail
+    from alike
     semi join sends
         on
-            due.email = sends.email
-            and due.scenario = sends.scenario
-            and due.step = sends.step
-            and due.occurrence = sends.occurrence
+            alike.email = sends.email
+            and alike.scenario = sends.scenario
+            and alike.step = sends.step
+            and alike.occurrence = sends.occurrence
 ),
 
 held_out as (
@@ -123,7 +153,7 @@ opened as (
     -- since when each mail might have gone, and whether it may now; the second opening has to be over before it is too
     -- late, since the first may have been over at once
     select
-        due.send_id,
+        due.mail,
         min(greatest(openings.opens_at, due.due_at)) filter (openings.opens_at <= $as_of) as may_go_from,
         bool_or(openings.opens_at <= $as_of and openings.closes_at > $as_of) as is_open,
         list_sort(list(openings.closes_at))[2] as second_closes_at,
@@ -133,7 +163,7 @@ opened as (
             due.send_window = openings.send_window
             and due.zone = openings.zone
             and openings.closes_at > due.due_at
-    group by due.send_id
+    group by due.mail
 ),
 
 waited as (
@@ -149,7 +179,7 @@ waited as (
 
 waits as (
     select
-        due.send_id,
+        due.*,
         coalesce(opened.is_open, due.send_window is null) as is_open,
         -- a mail that waited for its lead to have room may wait for as long as the longest cap
         case
@@ -172,63 +202,56 @@ waits as (
         end as expires_at,
     from due
     left join waited on due.send_id = waited.send_id
-    left join opened on due.send_id = opened.send_id
+    left join opened on due.mail = opened.mail
 ),
 
 judged as (
     select
-        due.*,
-        waits.expires_at,
+        waits.*,
         case
-            when due.priority is null or not due.is_enabled then 'step_removed'
-            when due.is_suppressed is null then 'unknown_lead'
-            when not due.is_first_of_lead then 'duplicate_address'
+            when waits.priority is null or not waits.is_enabled then 'step_removed'
+            when waits.is_suppressed is null then 'unknown_lead'
+            when waits.mail in (from doubles) then 'duplicate_address'
             when waits.expires_at < $as_of then 'expired'
-            when due.stage is not null and due.stage != coalesce(due.current_stage, '') then 'exited'
+            when waits.stage is not null and waits.stage != coalesce(waits.current_stage, '') then 'exited'
             when leaving.reason != 'consent' then 'exited'
-            when due.asks_segment and in_segment.send_id is null then 'exited'
-            when due.email is null then 'no_address'
-            when not is_deliverable(due.email) then 'bad_address'
-            when due.is_suppressed then 'suppressed'
-            when due.category = 'marketing' and due.refusal is not null then due.refusal
+            when waits.asks_segment and in_segment.mail is null then 'exited'
+            when waits.email is null then 'no_address'
+            when not is_deliverable(waits.email) then 'bad_address'
+            when waits.is_suppressed then 'suppressed'
+            when waits.category = 'marketing' and waits.refusal is not null then waits.refusal
             when leaving.reason is not null then 'exited'
-            when same_address.send_id is not null then 'duplicate_address'
-            when due.category = 'marketing' and held_out.lead_id is not null then 'holdout'
-            when exists (select 1 from pauses where pauses.scenario in ('*', due.scenario)) then 'paused'
-            when due.is_switched_off then 'paused'
-            when due.test is not null and due.variant is null then 'awaiting_winner'
+            when same_address.mail is not null then 'duplicate_address'
+            when waits.category = 'marketing' and held_out.lead_id is not null then 'holdout'
+            when exists (select 1 from pauses where pauses.scenario in ('*', waits.scenario)) then 'paused'
+            when waits.is_switched_off then 'paused'
+            when waits.test is not null and waits.variant is null then 'awaiting_winner'
             when waits.is_open then null
             when opening_days.zone is null then 'holiday'
             else 'quiet_hours'
         end as reason,
-    from due
-    inner join waits on due.send_id = waits.send_id
-    left join leaving on due.send_id = leaving.send_id
-    left join in_segment on due.send_id = in_segment.send_id
-    left join same_address on due.send_id = same_address.send_id
-    left join held_out on due.current_lead_id = held_out.lead_id
-    left join opening_days on due.send_window = opening_days.send_window and due.zone = opening_days.zone
+    from waits
+    left join leaving on waits.send_id = leaving.send_id
+    left join in_segment on waits.mail = in_segment.mail
+    left join same_address on waits.mail = same_address.mail
+    left join held_out on waits.current_lead_id = held_out.lead_id
+    left join opening_days on waits.send_window = opening_days.send_window and waits.zone = opening_days.zone
 ),
 
 answers as (
-    -- what one trigger event yields for a lead after one delay: mails that went, and those that could go now
-    select current_lead_id, trigger_event_id, due_at, scenario, step, -1 as rank
+    -- what one trigger event yields for a lead after one delay: mails that went, and those that could go now, by turns
+    select current_lead_id, trigger_event_id, due_at, place as turn
     from mails
     where is_sent
     union all
-    select current_lead_id, trigger_event_id, due_at, scenario, step, priority as rank
+    select current_lead_id, trigger_event_id, due_at, (priority + 1)::bigint * 1000000 + place as turn
     from judged
     where reason is null or reason = 'paused'
 ),
 
 firsts as (
     -- it yields one mail: one that went stays, else the step that stands first in the rules
-    select
-        current_lead_id,
-        trigger_event_id,
-        due_at,
-        arg_min(scenario, (rank, scenario, step)) as scenario,
-        arg_min(step, (rank, scenario, step)) as step,
+    select current_lead_id, trigger_event_id, due_at, min(turn) % 1000000 as place
     from answers
     group by current_lead_id, trigger_event_id, due_at
 ),
@@ -239,12 +262,11 @@ answered as (
         case
             when
                 (judged.reason is null or judged.reason in ('paused', 'awaiting_winner', 'holiday', 'quiet_hours'))
-                and (firsts.scenario != judged.scenario or firsts.step != judged.step)
+                and firsts.place != judged.place
                 then 'superseded'
             else coalesce(judged.reason, 'sent')
         end as decision,
-        firsts.scenario as first_scenario,
-        firsts.step as first_step,
+        firsts.place as first_place,
     from judged
     left join firsts
         on
@@ -309,10 +331,9 @@ of_their_kind as (
 capped as (
     -- the caps of all kinds are for those that their own kind lets go, so that none waits for one that waits
     select
-        of_their_kind.send_id,
+        of_their_kind.mail,
         of_their_kind.current_lead_id,
-        of_their_kind.scenario,
-        of_their_kind.step,
+        of_their_kind.place,
     from of_their_kind
     left join rooms on of_their_kind.current_lead_id = rooms.current_lead_id and rooms.kind is null
     qualify
@@ -326,13 +347,13 @@ capped as (
 ),
 
 capped_steps as (
-    select distinct current_lead_id, scenario, step
+    select distinct current_lead_id, place
     from capped
 ),
 
 next_in_line as (
     -- the one mail that may go in the place of one that a cap keeps back
-    select send_id
+    select mail
     from answered
     where decision = 'superseded' and category = 'transactional' and reason is null
     qualify
@@ -346,25 +367,24 @@ decided as (
     select
         answered.*,
         case
-            when capped.send_id is not null then 'frequency_cap'
+            when capped.mail is not null then 'frequency_cap'
             -- what stands behind a mail that has to wait waits with it, unless no cap keeps it and it is the next
             when answered.decision = 'superseded' and capped_steps.current_lead_id is not null
                 then
                     case
                         when answered.category = 'marketing' then 'frequency_cap'
-                        when next_in_line.send_id is not null then 'sent'
+                        when next_in_line.mail is not null then 'sent'
                         else 'superseded'
                     end
             else answered.decision
         end as final_decision,
     from answered
-    left join capped on answered.send_id = capped.send_id
-    left join next_in_line on answered.send_id = next_in_line.send_id
+    left join capped on answered.mail = capped.mail
+    left join next_in_line on answered.mail = next_in_line.mail
     left join capped_steps
         on
             answered.current_lead_id = capped_steps.current_lead_id
-            and answered.first_scenario = capped_steps.scenario
-            and answered.first_step = capped_steps.step
+            and answered.first_place = capped_steps.place
 )
 
 select

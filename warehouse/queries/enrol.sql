@@ -3,92 +3,131 @@
 -- from: lead_behaviours, rule_steps, lead_stage_changes, segment_members, lead_aliases, enrolments
 -- A step that may be had again starts anew with a trigger that is late enough after the last.
 -- A trigger serves a row when the lead's stage, once the trigger has counted, is the row's stage, and the lead is in
--- the row's segment then or comes into it before this run.
-with triggers as (
+-- the row's segment then or comes into it before this run. The number of a step stands for its names, which are long.
+with steps as (
+    select
+        scenario,
+        step,
+        segment,
+        stage,
+        behaviour,
+        trigger_count,
+        re_entry_us,
+        delay,
+        row_number() over (order by scenario, step) as number,
+    from warehouse.rule_steps
+    where is_enabled and behaviour is not null
+),
+
+acts as (
+    -- what some step may start with, and the stage its lead was in
     select
         lead_behaviours.lead_id,
-        rule_steps.scenario,
-        rule_steps.step,
-        rule_steps.segment,
-        rule_steps.stage,
-        rule_steps.trigger_count,
-        rule_steps.re_entry_us,
+        lead_behaviours.behaviour,
         lead_behaviours.event_id,
         lead_behaviours.occurred_at,
         lead_behaviours.received_at,
-        lead_behaviours.occurred_at + rule_steps.delay as due_at,
-        row_number() over (
-            partition by lead_behaviours.lead_id, rule_steps.scenario, rule_steps.step
-            order by lead_behaviours.occurred_at, lead_behaviours.event_id
-        ) as nth,
+        lead_stage_changes.to_stage as stage,
     from warehouse.lead_behaviours
-    inner join warehouse.rule_steps on lead_behaviours.behaviour = rule_steps.behaviour
-    where rule_steps.is_enabled and lead_behaviours.is_counted
+    inner join warehouse.lead_stage_changes
+        on
+            lead_behaviours.lead_id = lead_stage_changes.lead_id
+            and lead_behaviours.occurred_at >= lead_stage_changes.changed_at
+            and lead_behaviours.occurred_at < lead_stage_changes.left_at
+    where
+        lead_behaviours.is_counted
+        and lead_behaviours.occurred_at >= $active_from
+        and lead_behaviours.behaviour in (select steps.behaviour from steps)
+        and (
+            lead_behaviours.received_at >= $last_seen
+            or lead_behaviours.occurred_at + (select max(steps.delay) from steps) + $expires_after > $last_seen
+        )
+),
+
+counted as (
+    -- for steps that count a lead's acts of a kind: those that complete a count
+    select nths.event_id, steps.number
+    from (
+        select
+            event_id,
+            behaviour,
+            row_number() over (partition by lead_id, behaviour order by occurred_at, event_id) as nth,
+        from warehouse.lead_behaviours
+        where is_counted and behaviour in (select steps.behaviour from steps where steps.trigger_count > 1)
+    ) as nths
+    inner join steps on nths.behaviour = steps.behaviour
+    where
+        steps.trigger_count > 1
+        and (
+            nths.nth = steps.trigger_count
+            or (steps.re_entry_us is not null and nths.nth % steps.trigger_count = 0)
+        )
+),
+
+starting as (
+    select acts.lead_id, steps.number, steps.segment, steps.re_entry_us, acts.event_id, acts.occurred_at
+    from acts
+    inner join steps on acts.behaviour = steps.behaviour
+    where
+        (steps.stage is null or steps.stage = acts.stage)
+        -- what was past when the run before looked, and known to it, was left alone then: a step added since does not
+        -- reach back
+        and (acts.received_at >= $last_seen or acts.occurred_at + steps.delay + $expires_after > $last_seen)
+        and (
+            steps.trigger_count = 1
+            or (acts.event_id, steps.number) in (select (counted.event_id, counted.number) from counted)
+        )
 ),
 
 serving as (
-    select triggers.*
-    from triggers
-    inner join warehouse.lead_stage_changes
+    select starting.*
+    from starting
+    semi join warehouse.segment_members as members
         on
-            triggers.lead_id = lead_stage_changes.lead_id
-            and triggers.occurred_at >= lead_stage_changes.changed_at
-            and triggers.occurred_at < lead_stage_changes.left_at
-            and (triggers.stage is null or triggers.stage = lead_stage_changes.to_stage)
-    where
-        triggers.occurred_at >= $active_from
-        and (
-            triggers.trigger_count = 1
-            or triggers.trigger_count = triggers.nth
-            or (triggers.re_entry_us is not null and triggers.nth % triggers.trigger_count = 0)
-        )
-        -- what was past when the run before looked, and known to it, was left alone then: a step added since does not
-        -- reach back
-        and (triggers.received_at >= $last_seen or triggers.due_at + $expires_after > $last_seen)
-        and exists (
-            select 1
-            from warehouse.segment_members
-            where
-                segment_members.segment = triggers.segment
-                and segment_members.lead_id = triggers.lead_id
-                and (segment_members.left_at is null or segment_members.left_at > triggers.occurred_at)
-        )
+            starting.segment = members.segment
+            and starting.lead_id = members.lead_id
+            and starting.occurred_at < coalesce(members.left_at, timestamptz 'infinity')
 ),
 
 past as (
     -- whatever member of a merged lead was enrolled, the lead was
     select
         lead_aliases.lead_id,
-        enrolments.scenario,
-        enrolments.step,
+        steps.number,
         max(enrolments.occurrence) as occurrence,
         max(enrolments.triggered_at) as triggered_at,
     from enrolments
+    inner join steps on enrolments.scenario = steps.scenario and enrolments.step = steps.step
     inner join warehouse.lead_aliases on enrolments.lead_id = lead_aliases.alias_lead_id
-    where lead_aliases.lead_id in (select lead_id from serving)
-    group by lead_aliases.lead_id, enrolments.scenario, enrolments.step
+    where lead_aliases.lead_id in (select acts.lead_id from acts)
+    group by lead_aliases.lead_id, steps.number
+),
+
+firsts as (
+    select serving.lead_id, serving.number, serving.event_id, serving.occurred_at, past.occurrence
+    from serving
+    left join past on serving.lead_id = past.lead_id and serving.number = past.number
+    where
+        past.lead_id is null
+        or (
+            serving.occurred_at > past.triggered_at
+            and serving.occurred_at >= past.triggered_at + to_microseconds(serving.re_entry_us)
+        )
+    qualify
+        row_number() over (
+            partition by serving.lead_id, serving.number order by serving.occurred_at, serving.event_id
+        ) = 1
 )
 
 select
-    serving.lead_id,
-    serving.scenario,
-    serving.step,
-    coalesce(past.occurrence, 0) + 1 as occurrence,
-    serving.event_id as trigger_event_id,
-    serving.occurred_at as triggered_at,
-    serving.due_at,
+    firsts.lead_id,
+    steps.scenario,
+    steps.step,
+    coalesce(firsts.occurrence, 0) + 1 as occurrence,
+    firsts.event_id as trigger_event_id,
+    firsts.occurred_at as triggered_at,
+    firsts.occurred_at + steps.delay as due_at,
     $as_of as enrolled_at,
     $rule_set_version as rule_set_version,
-from serving
-left join past
-    on serving.lead_id = past.lead_id and serving.scenario = past.scenario and serving.step = past.step
-where
-    past.lead_id is null
-    or (
-        serving.occurred_at > past.triggered_at
-        and serving.occurred_at >= past.triggered_at + to_microseconds(serving.re_entry_us)
-    )
-qualify
-    row_number() over (
-        partition by serving.lead_id, serving.scenario, serving.step order by serving.occurred_at, serving.event_id
-    ) = 1
+from firsts
+inner join steps on firsts.number = steps.number
