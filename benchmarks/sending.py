@@ -242,7 +242,7 @@ def measure_sending(folder: Path, occasion: str, mails: int) -> tuple[Sending, S
         {**decide.parts, "deliver": deliver.seconds},
         max(decide.peak_bytes, deliver.peak_bytes),
         deliver.mails,
-        {"decide": decide.peak_bytes, "deliver": deliver.peak_bytes},
+        {**dict.fromkeys(decide.parts, decide.peak_bytes), "deliver": deliver.peak_bytes},
     )
     return floor, ours, helper
 

@@ -185,7 +185,8 @@ create macro merged_spans(spans) as table (
     where holds
 );
 
--- what stands for a mail of a step's occurrence to an address: those that differ in it differ
+-- what mails of a step's occurrence to an address are compared by before they are compared in full: those that are equal
+-- have the same mark, and those that are not hardly ever do
 create macro send_mark(email, scenario, step, occurrence) as
     hash(email, scenario, step, occurrence);
 

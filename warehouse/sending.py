@@ -127,6 +127,7 @@ def plan_sends(
     run_tests(connection, rules, values)
     parts = parts_of(mails)
     connection.execute(f"create or replace temp table leads_at_hand as {query('leads_at_hand')}", {"parts": parts})
+    connection.execute("create or replace temp table instants_at_hand as select distinct due_at from undecided")
     connection.execute("drop table undecided")  # what lies in memory is memory that the parts lack
     counts: Counter[str] = Counter()
     for part in range(parts):

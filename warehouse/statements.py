@@ -11,7 +11,8 @@ import duckdb
 MOST_ROWS = 400_000
 """Rows of a table written in one transaction, where there are many: what it holds in memory grows with them."""
 MOST_MAILS = 350_000
-"""Mails decided on in one transaction, where there are many."""
+"""Mails decided on in one transaction, where there are many; what was sent to their leads at the same instants, and all
+mails of leads that two became, come on top."""
 QUERIES = Path(__file__).parent / "queries"
 
 

@@ -76,13 +76,22 @@ names as (
 ),
 
 alike as materialized (
-    -- hardly any send has its address in common with another of its step and occurrence: compared by what stands for it
+    -- hardly any send has its address in common with another of its step and occurrence; each counts itself, since a
+    -- page is made of sends
     select present.*
     from present
     semi join (
-        select send_mark(email, scenario, step, occurrence) as mark
-        from sends
-        group by mark
+        select marks.mark
+        from (
+            select send_mark(sends.email, sends.scenario, sends.step, sends.occurrence) as mark
+            from sends
+            where sends.step in (select page.step from page)
+        ) as marks
+        where
+            marks.mark in (
+                select send_mark(page.email, page.scenario, page.step, page.occurrence) from page
+            )
+        group by marks.mark
         having count(*) > 1
     ) as shared
         on send_mark(present.email, present.scenario, present.step, present.occurrence) = shared.mark

@@ -5,8 +5,8 @@
 --       known_zones, mail_caps
 -- A mail whose window is closed, or whose lead has had enough mails, waits: it is judged again by every run.
 with steps_at_hand as (
-    -- numbers in place of names
-    select scenario, step, row_number() over (order by scenario, step) as place
+    -- numbers in place of names, in their order
+    select scenario, step, row_number() over (order by scenario, step) as step_number
     from (select distinct scenario, step from mails_at_hand)
 ),
 
@@ -15,13 +15,14 @@ mails as (
     select
         at_hand.*,
         at_hand.rowid as mail,
-        steps_at_hand.place,
+        steps_at_hand.step_number,
     from mails_at_hand as at_hand
     inner join steps_at_hand on at_hand.scenario = steps_at_hand.scenario and at_hand.step = steps_at_hand.step
 ),
 
 doubles as (
-    -- of leads that turned out to be one, what another of their names has come to first
+    -- of leads that turned out to be one, what another of their names has come to first; a lead of one name has each
+    -- mail once
     select mail
     from mails
     where
@@ -30,7 +31,7 @@ doubles as (
         )
     qualify
         row_number() over (
-            partition by current_lead_id, place, occurrence
+            partition by current_lead_id, step_number, occurrence
             -- one that was decided against says nothing of the others
             order by
                 is_sent desc,
@@ -45,7 +46,7 @@ doubles as (
 due as (
     select
         mails.mail,
-        mails.place,
+        mails.step_number,
         mails.send_id,
         mails.lead_id,
         mails.current_lead_id,
@@ -240,18 +241,19 @@ judged as (
 
 answers as (
     -- what one trigger event yields for a lead after one delay: mails that went, and those that could go now, by turns
-    select current_lead_id, trigger_event_id, due_at, place as turn
+    -- a mail that went before all others, then by priority, then by the step's number, which is less than a million
+    select current_lead_id, trigger_event_id, due_at, step_number as turn
     from mails
     where is_sent
     union all
-    select current_lead_id, trigger_event_id, due_at, (priority + 1)::bigint * 1000000 + place as turn
+    select current_lead_id, trigger_event_id, due_at, (priority + 1)::bigint * 1000000 + step_number as turn
     from judged
     where reason is null or reason = 'paused'
 ),
 
 firsts as (
     -- it yields one mail: one that went stays, else the step that stands first in the rules
-    select current_lead_id, trigger_event_id, due_at, min(turn) % 1000000 as place
+    select current_lead_id, trigger_event_id, due_at, min(turn) % 1000000 as step_number
     from answers
     group by current_lead_id, trigger_event_id, due_at
 ),
@@ -262,11 +264,11 @@ answered as (
         case
             when
                 (judged.reason is null or judged.reason in ('paused', 'awaiting_winner', 'holiday', 'quiet_hours'))
-                and firsts.place != judged.place
+                and firsts.step_number != judged.step_number
                 then 'superseded'
             else coalesce(judged.reason, 'sent')
         end as decision,
-        firsts.place as first_place,
+        firsts.step_number as first_step_number,
     from judged
     left join firsts
         on
@@ -333,7 +335,7 @@ capped as (
     select
         of_their_kind.mail,
         of_their_kind.current_lead_id,
-        of_their_kind.place,
+        of_their_kind.step_number,
     from of_their_kind
     left join rooms on of_their_kind.current_lead_id = rooms.current_lead_id and rooms.kind is null
     qualify
@@ -347,7 +349,7 @@ capped as (
 ),
 
 capped_steps as (
-    select distinct current_lead_id, place
+    select distinct current_lead_id, step_number
     from capped
 ),
 
@@ -384,7 +386,7 @@ decided as (
     left join capped_steps
         on
             answered.current_lead_id = capped_steps.current_lead_id
-            and answered.first_place = capped_steps.place
+            and answered.first_step_number = capped_steps.step_number
 )
 
 select

@@ -14,7 +14,7 @@ with steps as (
         trigger_count,
         re_entry_us,
         delay,
-        row_number() over (order by scenario, step) as number,
+        row_number() over (order by scenario, step) as step_number,
     from warehouse.rule_steps
     where is_enabled and behaviour is not null
 ),
@@ -38,6 +38,7 @@ acts as (
         lead_behaviours.is_counted
         and lead_behaviours.occurred_at >= $active_from
         and lead_behaviours.behaviour in (select steps.behaviour from steps)
+        -- what may be asked for below: by the longest delay of all here, and there by each step's own
         and (
             lead_behaviours.received_at >= $last_seen
             or lead_behaviours.occurred_at + (select max(steps.delay) from steps) + $expires_after > $last_seen
@@ -46,7 +47,7 @@ acts as (
 
 counted as (
     -- for steps that count a lead's acts of a kind: those that complete a count
-    select nths.event_id, steps.number
+    select nths.event_id, steps.step_number
     from (
         select
             event_id,
@@ -65,18 +66,16 @@ counted as (
 ),
 
 starting as (
-    select acts.lead_id, steps.number, steps.segment, steps.re_entry_us, acts.event_id, acts.occurred_at
+    select acts.lead_id, steps.step_number, steps.segment, steps.re_entry_us, acts.event_id, acts.occurred_at
     from acts
     inner join steps on acts.behaviour = steps.behaviour
+    left join counted on acts.event_id = counted.event_id and steps.step_number = counted.step_number
     where
         (steps.stage is null or steps.stage = acts.stage)
         -- what was past when the run before looked, and known to it, was left alone then: a step added since does not
         -- reach back
         and (acts.received_at >= $last_seen or acts.occurred_at + steps.delay + $expires_after > $last_seen)
-        and (
-            steps.trigger_count = 1
-            or (acts.event_id, steps.number) in (select (counted.event_id, counted.number) from counted)
-        )
+        and (steps.trigger_count = 1 or counted.event_id is not null)
 ),
 
 serving as (
@@ -93,20 +92,20 @@ past as (
     -- whatever member of a merged lead was enrolled, the lead was
     select
         lead_aliases.lead_id,
-        steps.number,
+        steps.step_number,
         max(enrolments.occurrence) as occurrence,
         max(enrolments.triggered_at) as triggered_at,
     from enrolments
     inner join steps on enrolments.scenario = steps.scenario and enrolments.step = steps.step
     inner join warehouse.lead_aliases on enrolments.lead_id = lead_aliases.alias_lead_id
     where lead_aliases.lead_id in (select acts.lead_id from acts)
-    group by lead_aliases.lead_id, steps.number
+    group by lead_aliases.lead_id, steps.step_number
 ),
 
 firsts as (
-    select serving.lead_id, serving.number, serving.event_id, serving.occurred_at, past.occurrence
+    select serving.lead_id, serving.step_number, serving.event_id, serving.occurred_at, past.occurrence
     from serving
-    left join past on serving.lead_id = past.lead_id and serving.number = past.number
+    left join past on serving.lead_id = past.lead_id and serving.step_number = past.step_number
     where
         past.lead_id is null
         or (
@@ -115,7 +114,7 @@ firsts as (
         )
     qualify
         row_number() over (
-            partition by serving.lead_id, serving.number order by serving.occurred_at, serving.event_id
+            partition by serving.lead_id, serving.step_number order by serving.occurred_at, serving.event_id
         ) = 1
 )
 
@@ -130,4 +129,4 @@ select
     $as_of as enrolled_at,
     $rule_set_version as rule_set_version,
 from firsts
-inner join steps on firsts.number = steps.number
+inner join steps on firsts.step_number = steps.step_number

@@ -4,7 +4,11 @@
 -- A lead's mails are those of all its names, and decided on together.
 select
     lead_id,
+    current_lead_id,
     hash(current_lead_id) % $parts::ubigint as part,
+    current_lead_id in (
+        select names.lead_id from warehouse.lead_aliases as names where names.alias_lead_id != names.lead_id
+    ) as is_merged,
 from (
     select lead_id, current_lead_id from undecided
     union
