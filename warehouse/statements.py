@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-MOST_ROWS = 400_000
+MOST_ROWS = 1_000_000
 """Rows of a table written in one transaction, where there are many: what it holds in memory grows with them."""
 MOST_MAILS = 350_000
 """Mails decided on in one transaction, where there are many; what was sent to their leads at the same instants, and all
