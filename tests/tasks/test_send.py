@@ -275,6 +275,67 @@ def test_two_that_turn_out_to_be_one_while_their_mails_wait_are_decided_on_as_on
     assert len(world.accepted()) == 1
 
 
+def test_what_went_in_answer_to_an_act_keeps_a_step_that_is_added_from_answering_it_too(world: World) -> None:
+    first = step("first", DOWNLOAD, segment="everyone", priority=0)
+    added = step("added", DOWNLOAD, segment="everyone", priority=1)
+    head(world, "a@example.com")
+    event(world, "document_download", at(1), "a@example.com", asset="guide")
+    assert world.send(rules(first), at(1)) == {"sent": 1}
+    assert world.send(rules(first, added), at(1, hours=1)) == {"superseded": 1}
+
+
+def test_who_had_a_mail_under_another_name_and_address_at_another_time_is_not_mailed_again(world: World) -> None:
+    thanks = step("thanks", DOWNLOAD, segment="everyone")
+    for name, when in (("b", at(1)), ("a", at(1.5))):
+        head(world, f"{name}@example.com")
+        event(world, "document_download", when, f"{name}@example.com", asset="guide")
+        if name == "b":
+            assert world.send(rules(thanks), when) == {"sent": 1}
+    with open_ledger(world.settings) as ledger:
+        ledger.execute("insert into pauses values ('guide', ?)", [at(1.5)])
+    assert world.send(rules(thanks), at(1.5)) == {"paused": 1}
+
+    def merge(connection):
+        for name, when in (("b", at(1.6)), ("a", at(1.7))):
+            connection.execute(
+                "insert into lead_records values (?, 'crm', 'crm:1', ?, null, ?, ?, map {}, null)",
+                [name, f"{name}@example.com", when, at(1.7)],
+            )
+
+    world.facts(merge)
+    with open_ledger(world.settings) as ledger:
+        ledger.execute("delete from pauses")
+        # that the address is another is what is asked here
+        ledger.execute("update sends set email = 'former@example.com'")
+    assert world.send(rules(thanks), at(1.8)) == {"duplicate_address": 1}
+    assert len(world.accepted()) == 1
+
+
+def test_two_planned_mails_of_a_step_to_one_address_become_one_whoever_they_are_to(world: World) -> None:
+    for name in ("a", "b", "c"):
+        head(world, f"{name}@example.com")
+        event(world, "document_download", at(1), f"{name}@example.com", asset="guide")
+    world.recompute(rules(THANKS), at(1))
+    assert plan_sends(world.settings, rules(THANKS), at(1)) == {"sent": 3}
+    with open_ledger(world.settings) as ledger:
+        ledger.execute("update sends set email = 'a@example.com' where email = 'b@example.com'")
+    deliver_sends(world.settings, rules(THANKS), at(1))
+    assert sorted(mail["to"] for mail in world.accepted()) == ["a@example.com", "c@example.com"]
+    assert world.ledger("select state_reason from sends where state = 'cancelled'") == [("duplicate_address",)]
+
+
+def test_planning_tells_how_far_it_is(world: World) -> None:
+    for name in ("a", "b"):
+        head(world, f"{name}@example.com")
+        event(world, "document_download", at(1), f"{name}@example.com", asset="guide")
+    world.recompute(rules(THANKS), at(1))
+    told: list[str] = []
+    plan_sends(world.settings, rules(THANKS), at(1), told.append)
+    assert told == ["2 mails to decide on", "2 of 2 mails decided on"]
+    plan_sends(world.settings, rules(THANKS), at(1), told.append)
+    assert len(told) == 2
+
+
 def test_an_address_the_provider_would_refuse_is_no_twin_and_is_told_when_decided(world: World) -> None:
     for name in ("a", "b"):
         head(world, f"{name}@example.com")
