@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,19 @@ def head(world: World, email: str, *, consent: bool = True) -> None:
 
 def event(world: World, event_type: str, when, email: str, **values: str) -> None:
     world.facts(lambda connection: add_event(connection, event_type, when, email=email, **values))
+
+
+def make_one(world: World, *names: tuple[str, datetime], told_at: datetime) -> None:
+    """The CRM tells that leads of these names, each true from an instant on, are one person."""
+
+    def tell(connection):
+        for name, since in names:
+            connection.execute(
+                "insert into lead_records values (?, 'crm', 'crm:1', ?, null, ?, ?, map {}, null)",
+                [name, f"{name}@example.com", since, told_at],
+            )
+
+    world.facts(tell)
 
 
 def rules(*steps, **changes) -> RuleSet:
@@ -222,14 +235,7 @@ def test_two_who_turn_out_to_be_one_while_their_mails_wait_get_one(world: World)
     world.recompute(rules(THANKS), at(1))
     assert plan_sends(world.settings, rules(THANKS), at(1)) == {"sent": 2}
 
-    def merge(connection):
-        for name in ("a", "b"):
-            connection.execute(
-                "insert into lead_records values (?, 'crm', 'crm:1', ?, null, ?, ?, map {}, null)",
-                [name, f"{name}@example.com", START, at(1.1)],
-            )
-
-    world.facts(merge)
+    make_one(world, ("a", START), ("b", START), told_at=at(1.1))
     world.send(rules(THANKS), at(1.2))
     world.send(rules(THANKS), at(1.3))
     assert len(world.accepted()) == 1
@@ -261,14 +267,7 @@ def test_two_that_turn_out_to_be_one_while_their_mails_wait_are_decided_on_as_on
         ledger.execute("insert into pauses values ('guide', ?)", [at(1)])
     assert world.send(rules(THANKS), at(1)) == {"paused": 2}
 
-    def merge(connection):
-        for name in ("a", "b"):
-            connection.execute(
-                "insert into lead_records values (?, 'crm', 'crm:1', ?, null, ?, ?, map {}, null)",
-                [name, f"{name}@example.com", START, at(1.1)],
-            )
-
-    world.facts(merge)
+    make_one(world, ("a", START), ("b", START), told_at=at(1.1))
     with open_ledger(world.settings) as ledger:
         ledger.execute("delete from pauses")
     assert world.send(rules(THANKS), at(1.2)) == {"sent": 1, "duplicate_address": 1}
@@ -295,14 +294,7 @@ def test_who_had_a_mail_under_another_name_and_address_at_another_time_is_not_ma
         ledger.execute("insert into pauses values ('guide', ?)", [at(1.5)])
     assert world.send(rules(thanks), at(1.5)) == {"paused": 1}
 
-    def merge(connection):
-        for name, when in (("b", at(1.6)), ("a", at(1.7))):
-            connection.execute(
-                "insert into lead_records values (?, 'crm', 'crm:1', ?, null, ?, ?, map {}, null)",
-                [name, f"{name}@example.com", when, at(1.7)],
-            )
-
-    world.facts(merge)
+    make_one(world, ("b", at(1.6)), ("a", at(1.7)), told_at=at(1.7))
     with open_ledger(world.settings) as ledger:
         ledger.execute("delete from pauses")
         # that the address is another is what is asked here
@@ -345,14 +337,7 @@ def test_an_address_the_provider_would_refuse_is_no_twin_and_is_told_when_decide
     world.recompute(rules(THANKS), at(1))
     assert plan_sends(world.settings, rules(THANKS), at(1)) == {"sent": 2, "bad_address": 1}
 
-    def merge(connection):
-        for name in ("a", "b"):
-            connection.execute(
-                "insert into lead_records values (?, 'crm', 'crm:1', ?, null, ?, ?, map {}, null)",
-                [name, f"{name}@example.com", START, at(1.1)],
-            )
-
-    world.facts(merge)
+    make_one(world, ("a", START), ("b", START), told_at=at(1.1))
     with open_ledger(world.settings) as ledger:  # of an earlier version, which decided so
         ledger.execute("update sends set email = 'first@localhost' where send_id = (select min(send_id) from sends)")
     world.send(rules(THANKS), at(1.2))
