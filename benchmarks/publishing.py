@@ -50,6 +50,7 @@ with mails as (
 steps as (select *, row_number() over (order by scenario, step) - 1 as number from warehouse.rule_steps)
 
 select
+    send_number(mails.send_id, steps.scenario, steps.step, occurrence) as send_number,
     mails.send_id,
     identities.lead_id,
     steps.scenario,
@@ -73,7 +74,7 @@ order by mails.sent_at
 _DECISIONS = """
 insert into send_decisions by name
 select
-    send_id, lead_id, scenario, step, variant, occurrence, segment, due_at, 'sent' as decision,
+    send_number, send_id, lead_id, scenario, step, variant, occurrence, segment, due_at, 'sent' as decision,
     planned_at as decided_at, true as is_final, rule_set_version
 from sends
 where planned_at > $since

@@ -18,7 +18,7 @@ from intake.bodies import is_untracked, visitor_of
 from intake.context import Context
 from intake.facts import facts_entry
 from rules.models import Form
-from tokens import FORM_SALT, LEAD_PARAMETER, text_reader, text_signer
+from tokens import FORM_SALT, LEAD_PARAMETER, TextSigner, text_reader
 
 FORM_PARAMETER = "f"
 DOWNLOAD = "document_download"
@@ -31,7 +31,7 @@ def download_link(context: Context, form: Form, submission: str) -> str:
     told = f"{form.asset} {submission} {_IS_TOLD if form.event == DOWNLOAD else ''}"
     key = context.settings.signing_key
     assert key is not None, "the web face does not start without one"
-    token = text_signer(key, FORM_SALT)(told)
+    token = TextSigner(key, FORM_SALT)(told)
     return f"/d/{form.asset}?{FORM_PARAMETER}={token}"
 
 

@@ -22,7 +22,7 @@ from intake.cards import KEPT_AFTER_END, Card, read_card, read_cards
 from intake.context import Context, page, sender_name
 from intake.facts import facts_entry
 from intake.inbox import Entry
-from tokens import FOLLOW_UP_SALT, HANDOFFS_SALT, text_reader, text_signer
+from tokens import FOLLOW_UP_SALT, HANDOFFS_SALT, TextSigner, text_reader
 
 STATUSES = ("accepted", "contacted", "meeting", "won", "lost", "returned")
 EVERYONES = "*"
@@ -39,7 +39,7 @@ class FollowUp:
         keys, key = context.settings.secret_keys, context.settings.signing_key
         self._handoff = text_reader(keys, FOLLOW_UP_SALT)
         self._list = text_reader(keys, HANDOFFS_SALT)
-        self._sign = text_signer(key, FOLLOW_UP_SALT) if key is not None else None
+        self._sign = TextSigner(key, FOLLOW_UP_SALT) if key is not None else None
         self._labels = {reason.id: reason.label for reason in context.rules.handoff.return_reasons}
 
     async def handoff(self, request: Request) -> Response:

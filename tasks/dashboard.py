@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from settings import Settings
 from tasks.errors import RunError
-from tokens import DASHBOARD_SALT, text_signer
+from tokens import DASHBOARD_SALT, TextSigner
 from warehouse.dashboard_data import read_dashboard
 
 LINK_DAYS = 30
@@ -61,7 +61,7 @@ def dashboard_link(settings: Settings, now: datetime, days: int = LINK_DAYS) -> 
     if settings.signing_key is None:
         raise RunError("a link has to be signed; set NURTURE_SECRET_KEY")
     until = (now.astimezone(settings.zone) + timedelta(days=days)).date().isoformat()
-    return f"{settings.public_url}/dashboard/{text_signer(settings.signing_key, DASHBOARD_SALT)(until)}"
+    return f"{settings.public_url}/dashboard/{TextSigner(settings.signing_key, DASHBOARD_SALT)(until)}"
 
 
 def _library(home: Path) -> str:

@@ -40,7 +40,7 @@ from warehouse.connection import open_ledger
 from warehouse.errors import WarehouseError
 from warehouse.sending import note_evidence, recent_mails, recomputed_at
 
-PAGE_SIZE = 100 * MAX_PERSONALIZATIONS
+PAGE_SIZE = 250 * MAX_PERSONALIZATIONS
 
 Progress = Callable[[str], None]
 

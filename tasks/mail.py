@@ -22,6 +22,7 @@ from markupsafe import Markup
 from rules.addresses import is_deliverable
 from rules.models import Field, Sender, Step, Template
 from tasks.mail_links import Links, tracking_of, with_trap_link
+from tokens import payloads_of
 from warehouse.claims import Recipients
 
 MAX_PERSONALIZATIONS = 1_000
@@ -105,12 +106,13 @@ def build_payload(
     names_lead = lead_tag in text or lead_tag in body
     asks_to_confirm = confirm_tag in text or confirm_tag in body
 
-    tokens = [links.opt_out(send_id) for send_id in recipients.send_ids]
+    payloads = payloads_of(recipients.send_ids)
+    tokens = links.opt_out.tokens(payloads)
     columns = {token_tag: tokens}
     if names_lead:
-        columns[lead_tag] = [links.lead(send_id) for send_id in recipients.send_ids]
+        columns[lead_tag] = links.lead.tokens(payloads)
     if asks_to_confirm:
-        columns[confirm_tag] = [links.confirm(send_id) for send_id in recipients.send_ids]
+        columns[confirm_tag] = links.confirm.tokens(payloads)
     for field in fields:
         if field.id not in in_text | in_html:
             continue
@@ -120,29 +122,30 @@ def build_payload(
             columns[text_tags[field.id]] = values
         if field.id in in_html:
             columns[html_tags[field.id]] = [value if value.isalnum() else html.escape(value) for value in values]
-    can_be_too_long = _most_bytes(columns) > MAX_SUBSTITUTION_BYTES
+    substitutions = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
-    personalizations: list[dict[str, Any]] = []
-    refused: dict[str, str] = {}
-    rows = zip(*columns.values(), strict=True)
-    for send_id, email, token, row in zip(recipients.send_ids, recipients.emails, tokens, rows, strict=True):
-        substitutions = dict(zip(columns, row, strict=True))
-        if not is_deliverable(email):
-            refused[send_id] = BAD_ADDRESS
-        elif can_be_too_long and len(orjson.dumps(substitutions)) > MAX_SUBSTITUTION_BYTES:
-            refused[send_id] = TOO_LONG
-        else:
-            personalizations.append(
-                {
-                    "to": [{"email": email}],
-                    "substitutions": substitutions,
-                    "custom_args": {"nurture_send_id": send_id},
-                    "headers": {
-                        "List-Unsubscribe": f"<{links.public_url}/u/{token}>",
-                        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-                    },
-                }
-            )
+    of_emails = zip(recipients.send_ids, recipients.emails, strict=True)
+    refused = {send_id: BAD_ADDRESS for send_id, email in of_emails if not is_deliverable(email)}
+    if _most_bytes(columns) > MAX_SUBSTITUTION_BYTES:
+        for send_id, told in zip(recipients.send_ids, substitutions, strict=True):
+            if len(orjson.dumps(told)) > MAX_SUBSTITUTION_BYTES:
+                refused.setdefault(send_id, TOO_LONG)
+    opt_out_begins = f"<{links.public_url}/u/"
+    personalizations = [
+        {
+            "to": [{"email": email}],
+            "substitutions": told,
+            "custom_args": {"nurture_send_id": send_id},
+            "headers": {
+                "List-Unsubscribe": f"{opt_out_begins}{token}>",
+                "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+            },
+        }
+        for send_id, email, token, told in zip(
+            recipients.send_ids, recipients.emails, tokens, substitutions, strict=True
+        )
+        if send_id not in refused
+    ]
     payload = {
         "from": {"email": sender.email, "name": one_line(sender.name)},
         "subject": subject,

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html.entities import html5
+from typing import Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from rules.models import Sender
-from tokens import CONFIRM_SALT, LEAD_PARAMETER, LEAD_SALT, OPT_OUT_SALT, text_signer
+from tokens import CONFIRM_SALT, LEAD_PARAMETER, LEAD_SALT, OPT_OUT_SALT, TextSigner
 
 _TAG = re.compile(r"<(?:a|area|v:\w+)\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"([^\s\"'<>/=]+)(?:\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s\"'>]+))?")
@@ -23,28 +24,48 @@ _TEXT_URL = re.compile(r"https?://[\w\-.~:/?#\[\]@!$&'()*+,;=%]+", re.IGNORECASE
 _SENTENCE_END = ".,;:!?)'"
 
 
+class Signs(Protocol):
+    """What makes the token of a send id, or those of many."""
+
+    def __call__(self, text: str, /) -> str:
+        """The token of one."""
+        ...
+
+    def tokens(self, payloads: Sequence[bytes], /) -> list[str]:
+        """The tokens of many, of what :func:`tokens.payloads_of` makes of them."""
+        ...
+
+
 @dataclass(frozen=True)
 class Links:
     """What makes the tokens of a send's links, and the address they lead to."""
 
     public_url: str
-    opt_out: Callable[[str], str]
+    opt_out: Signs
     """The token of ``/u/`` and ``/preferences/``, of a send id."""
-    lead: Callable[[str], str]
+    lead: Signs
     """The token by which a click tells who it was, of a send id."""
-    confirm: Callable[[str], str]
+    confirm: Signs
     """The token of ``/confirm/``, of a send id."""
 
 
 def signed_links(public_url: str, secret_key: str) -> Links:
     """Return links whose tokens only this secret can make."""
-    opt_out, lead, confirm = (text_signer(secret_key, salt) for salt in (OPT_OUT_SALT, LEAD_SALT, CONFIRM_SALT))
+    opt_out, lead, confirm = (TextSigner(secret_key, salt) for salt in (OPT_OUT_SALT, LEAD_SALT, CONFIRM_SALT))
     return Links(public_url, opt_out, lead, confirm)
+
+
+class _SignsNothing:
+    def __call__(self, _: str) -> str:
+        return "preview"
+
+    def tokens(self, payloads: Sequence[bytes]) -> list[str]:
+        return ["preview"] * len(payloads)
 
 
 def void_links(public_url: str) -> Links:
     """Return links that act on nobody and name nobody, for mails that are only looked at."""
-    return Links(public_url, *[lambda send_id: "preview"] * 3)
+    return Links(public_url, *[_SignsNothing()] * 3)
 
 
 @dataclass(frozen=True)

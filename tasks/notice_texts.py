@@ -20,7 +20,7 @@ from tasks.main_chart import Chart
 from tasks.review.names import review_name, review_title
 from tasks.review.report import edits_of
 from tasks.sfa_links import record_url
-from tokens import FOLLOW_UP_SALT, HANDOFFS_SALT, text_signer
+from tokens import FOLLOW_UP_SALT, HANDOFFS_SALT, TextSigner
 from warehouse.reviews import Review
 
 LIST_DAYS = 14
@@ -89,7 +89,7 @@ class Wording:
         self._list: Callable[[str], str] | None = None
         self._url = settings.public_url
         if key is not None:
-            self._follow_up, self._list = text_signer(key, FOLLOW_UP_SALT), text_signer(key, HANDOFFS_SALT)
+            self._follow_up, self._list = TextSigner(key, FOLLOW_UP_SALT), TextSigner(key, HANDOFFS_SALT)
 
     def about_lead(self, row: Mapping[str, Any]) -> Message:
         """What to say of one lead: a row of :func:`warehouse.notices.planned_notices`."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from tasks.clients.sendgrid import Answer
 from tasks.errors import RunError
 
-REQUESTS_AT_A_TIME = 8
+REQUESTS_AT_A_TIME = 16
 """Requests under way at once while all is well; after a crash so many may have left."""
 MAX_WAITS = 5
 MAX_UNREACHABLE = 3

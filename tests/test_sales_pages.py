@@ -21,7 +21,7 @@ from settings import Settings
 from tests.browser import chromium
 from tests.intake.face import Face, face
 from tests.rules.workbooks import GUIDE
-from tokens import FOLLOW_UP_SALT, HANDOFFS_SALT, text_signer
+from tokens import FOLLOW_UP_SALT, HANDOFFS_SALT, TextSigner
 
 NOW = datetime(2026, 4, 8, 3, 0, tzinfo=UTC)
 """A Wednesday's noon in Tokyo."""
@@ -88,10 +88,10 @@ class Sales:
         self._settings = settings
 
     def list_of(self, owner: str) -> str:
-        return f"{self.url}/handoffs/{text_signer(SECRET, HANDOFFS_SALT)(f'{owner} 2026-04-22')}"
+        return f"{self.url}/handoffs/{TextSigner(SECRET, HANDOFFS_SALT)(f'{owner} 2026-04-22')}"
 
     def handoff(self, number: int) -> str:
-        return f"{self.url}/h/{text_signer(SECRET, FOLLOW_UP_SALT)(f'H{number}')}"
+        return f"{self.url}/h/{TextSigner(SECRET, FOLLOW_UP_SALT)(f'H{number}')}"
 
     def noted(self) -> list[tuple[str, str | None]]:
         """Status and reason of each fact that waits."""

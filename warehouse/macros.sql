@@ -193,3 +193,18 @@ create macro send_mark(email, scenario, step, occurrence) as
 -- the key of one mail to one lead
 create macro send_key(lead_id, scenario, step, occurrence) as
 'S' || substr(md5(concat_ws(chr(31), lead_id, scenario, step, occurrence)), 1, 24);
+
+-- a send_id as a number, by which the ledger knows it: the digits of the mail's occasion, which it shares with all
+-- mails of a step and occurrence, and then its own; of any other text a hash
+create macro send_number(send_id, scenario, step, occurrence) as
+    if(
+        starts_with(send_id, 'S') and length(send_id) = 25,
+        coalesce(
+            try_cast(
+                '0x' || substr(md5(concat_ws(chr(31), scenario, step, occurrence)), 1, 8) || substr(send_id, 2)
+                as uhugeint
+            ),
+            md5_number(send_id)
+        ),
+        md5_number(send_id)
+    );

@@ -128,10 +128,10 @@ def plan_sends(
     parts = parts_of(mails)
     connection.execute(f"create or replace temp table leads_at_hand as {query('leads_at_hand')}", {"parts": parts})
     connection.execute("create or replace temp table instants_at_hand as select distinct due_at from undecided")
-    connection.execute("drop table undecided")  # what lies in memory is memory that the parts lack
+    connection.execute("drop table undecided")
     counts: Counter[str] = Counter()
     for part in range(parts):
-        if part > 0:
+        if parts > 1:  # what was dropped stays in memory until then, which is memory that the part lacks
             connection.commit()
             connection.begin()
         counts.update(_decide(connection, {**values, "part": part}))
@@ -185,10 +185,11 @@ def _decide(connection: duckdb.DuckDBPyConnection, values: Mapping[str, object])
         """
         insert into send_decisions
         select
-            send_id, lead_id, scenario, step, variant, occurrence, segment, due_at, decision, $as_of, is_final, $version
+            send_number, send_id, lead_id, scenario, step, variant, occurrence, segment, due_at, decision, $as_of,
+            is_final, $version
         from decided
         where earlier_decision is null
-        order by send_id
+        order by send_number
         """,
         recorded,
     )
@@ -202,7 +203,7 @@ def _decide(connection: duckdb.DuckDBPyConnection, values: Mapping[str, object])
             is_final = decided.is_final,
             rule_set_version = $version
         from decided
-        where send_decisions.send_id = decided.send_id and decided.decision != decided.earlier_decision
+        where send_decisions.send_number = decided.send_number and decided.decision != decided.earlier_decision
         """,
         recorded,
     )
@@ -210,15 +211,18 @@ def _decide(connection: duckdb.DuckDBPyConnection, values: Mapping[str, object])
         """
         insert into sends
         select
-            send_id, lead_id, scenario, step, variant, occurrence, segment, category, 'planned', null, email, due_at,
-            $as_of, null, null, null, $as_of, $version, expires_at, kind, null
+            send_number, send_id, lead_id, scenario, step, variant, occurrence, segment, category, 'planned', null,
+            email, due_at, $as_of, null, null, null, $as_of, $version, expires_at, kind, null
         from decided
         where decision = 'sent'
-        order by send_id
+        order by send_number
         """,
         recorded,
     )
-    return dict(connection.execute("select decision, count(*) from decided group by decision").fetchall())
+    counts = dict(connection.execute("select decision, count(*) from decided group by decision").fetchall())
+    connection.execute("drop table mails_at_hand")
+    connection.execute("drop table decided")
+    return counts
 
 
 def apply_evidence(connection: duckdb.DuckDBPyConnection, rules: RuleSet, as_of: datetime) -> tuple[int, int]:

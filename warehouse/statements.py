@@ -41,9 +41,10 @@ def insert_mails(connection: duckdb.DuckDBPyConnection, statement: str, values: 
     return insert_in_parts(
         connection,
         "enrolments",
-        f"select send_key(lead_id, scenario, step, occurrence) as send_id, * from ({statement})",
+        "select send_number(send_id, scenario, step, occurrence) as send_number, * from"
+        f" (select send_key(lead_id, scenario, step, occurrence) as send_id, * from ({statement}))",
         values,
-        "send_id",
+        "send_number",
     )
 
 

@@ -28,7 +28,7 @@ from tasks import steps
 from tasks.errors import RunError
 from tests.company import SmallCompany
 from tests.intake.face import face
-from tokens import FOLLOW_UP_SALT, text_signer
+from tokens import FOLLOW_UP_SALT, TextSigner
 from warehouse.errors import WarehouseError
 
 NOON = datetime(2026, 4, 8, 3, 0, tzinfo=UTC)
@@ -74,7 +74,7 @@ def test_what_sales_said_by_a_link_is_known_before_anybody_is_reminded(company: 
     called, later = NOON + timedelta(hours=1), NOON + timedelta(hours=41)  # the reminder's time
     settings = load_settings()
     ((handoff_id,),) = ledger(company, "select handoff_id from handoffs")
-    link = text_signer(settings.secret_keys[0], FOLLOW_UP_SALT)(handoff_id)
+    link = TextSigner(settings.secret_keys[0], FOLLOW_UP_SALT)(handoff_id)
     with face(settings, load_rules(settings.rules), called) as web:
         assert web.post(f"/h/{link}", {"status": "contacted"}).status == 200
     recompute_leads.fn(as_of=later)

@@ -14,7 +14,7 @@ from tests.facts import START, add_event, add_lead, at
 from tests.intake.face import face
 from tests.rule_sets import rule_set
 from tests.world import World
-from tokens import DASHBOARD_SALT, HANDOFFS_SALT, text_signer
+from tokens import DASHBOARD_SALT, HANDOFFS_SALT, TextSigner
 from warehouse.publish import publish
 
 SECRET = "secret of the tests"
@@ -22,7 +22,7 @@ RULES = rule_set(active_from=START)
 
 
 def token(until: str, salt: str = DASHBOARD_SALT, key: str = SECRET) -> str:
-    return f"/dashboard/{text_signer(key, salt)(until)}"
+    return f"/dashboard/{TextSigner(key, salt)(until)}"
 
 
 def write(world: World) -> Path:

@@ -26,7 +26,7 @@ from tests.facts import START, add_event, add_lead, at
 from tests.intake.face import Answer, Face, face
 from tests.rule_sets import rule_set
 from tests.world import World
-from tokens import FOLLOW_UP_SALT, HANDOFFS_SALT, text_signer
+from tokens import FOLLOW_UP_SALT, HANDOFFS_SALT, TextSigner
 
 SECRET = "secret of the tests"
 ONCE = "0123456789abcdef" * 2
@@ -63,11 +63,11 @@ def show(world: World, *cards: Card) -> None:
 
 
 def link(handoff_id: str = "H1", key: str = SECRET) -> str:
-    return f"/h/{text_signer(key, FOLLOW_UP_SALT)(handoff_id)}"
+    return f"/h/{TextSigner(key, FOLLOW_UP_SALT)(handoff_id)}"
 
 
 def list_link(owner: str, until: str = "2026-04-15") -> str:
-    return f"/handoffs/{text_signer(SECRET, HANDOFFS_SALT)(f'{owner} {until}')}"
+    return f"/handoffs/{TextSigner(SECRET, HANDOFFS_SALT)(f'{owner} {until}')}"
 
 
 def noted(world: World) -> list[dict[str, str]]:
@@ -166,14 +166,14 @@ def test_one_mark_on_two_handoffs_makes_two_facts(world: World, served: Face) ->
 def test_a_link_that_nobody_signed_opens_nothing(world: World, served: Face) -> None:
     token = link().removeprefix("/h/")
     foreign = signed_links("", SECRET).opt_out("H1")
-    another = text_signer(SECRET, HANDOFFS_SALT)("H1")
+    another = TextSigner(SECRET, HANDOFFS_SALT)("H1")
     gone = link("H9").removeprefix("/h/")
     for wrong in (token[:-1], token + "x", "x", "%00", "a" * 5_000, foreign, another, gone, link(key="k")[3:]):
         for answer in (served.get(f"/h/{wrong}"), served.post(f"/h/{wrong}", {"status": "won"})):
             assert answer.status == 404
             assert "この引き継ぎは開けません" in answer.text
             assert "山田" not in answer.text
-    for wrong in (token, foreign, text_signer("k", HANDOFFS_SALT)("sato 2026-04-15"), "x"):
+    for wrong in (token, foreign, TextSigner("k", HANDOFFS_SALT)("sato 2026-04-15"), "x"):
         assert served.get(f"/handoffs/{wrong}").status == 404
     assert noted(world) == NOTHING
 

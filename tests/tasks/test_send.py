@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from rules.errors import ConfigurationError
@@ -75,6 +76,34 @@ def test_a_mail_goes_once_when_due_and_shows_the_lead(world: World) -> None:
     assert "株式会社山田 山田太郎 様" in mail.text
     assert "http://127.0.0.1:8787/u/" in mail.text
     assert mail.headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+@pytest.mark.parametrize("table", ["enrolments", "send_decisions", "sends"])
+def test_the_ledger_itself_takes_each_mail_once(world: World, table: str) -> None:
+    """Whatever a statement gets wrong: the number that stands for a send_id is unique, and ends with its digits."""
+    head(world, "taro@example.com")
+    event(world, "document_download", at(1), "taro@example.com", asset="guide")
+    world.recompute(rules(THANKS), at(1))
+    plan_sends(world.settings, rules(THANKS), at(1))
+    ((send_id, number),) = world.ledger(f"select send_id, send_number from {table}")
+    assert (len(send_id), int(send_id[1:], 16)) == (25, number % 2**96)
+    with pytest.raises(duckdb.ConstraintException, match="primary key"), open_ledger(world.settings) as ledger:
+        ledger.execute(f"insert into {table} from {table}")
+
+
+def test_no_two_send_ids_have_the_same_number_and_those_of_an_occasion_stand_together(world: World) -> None:
+    digits = "1" * 24
+    texts = ["", "S", "S1", "S01", "T1", "s1", f"S{digits}", f"T{digits}", f"S{digits}0", f"S{digits[1:]}z", digits]
+    with open_ledger(world.settings) as ledger:
+
+        def number(text: str, occurrence: int = 1) -> int:
+            ((found,),) = ledger.execute("select send_number($1, 'guide', 'thanks', $2)", [text, occurrence]).fetchall()
+            return int(found)
+
+        assert len({number(text) for text in texts}) == len(texts)
+        first, other, again = number(f"S{digits}"), number(f"S{digits[1:]}2"), number(f"S{digits}", 2)
+    assert (first % 2**96, first >> 96) == (int(digits, 16), other >> 96)
+    assert (again % 2**96, again >> 96 == first >> 96) == (first % 2**96, False)
 
 
 def test_a_delayed_mail_waits_and_a_later_stage_gets_no_mail_of_an_earlier_one(world: World) -> None:

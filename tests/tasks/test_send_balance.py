@@ -317,6 +317,9 @@ def check_decisions(rows: Rows, now: datetime) -> None:
     assert not rows(f"select {key} from send_decisions group by all having count(*) > 1")
     for table in ("enrolments", "send_decisions", "sends"):
         assert not rows(f"from {table} where send_id != send_key({key})"), "the id is made of the key"
+        assert not rows(f"from {table} where send_number != send_number(send_id, scenario, step, occurrence)"), (
+            "the number stands for the id"
+        )
     day = "scenario, step, timezone('Asia/Tokyo', due_at)::date as day"
 
     def per_day(query: str) -> Counter[Any]:

@@ -65,8 +65,8 @@ freshly_blocked as (
     group by send_id
 ),
 
-names as (
-    -- of leads with more than one
+names as materialized (
+    -- of leads with more than one, which hardly any has
     select aliases.lead_id, aliases.alias_lead_id
     from warehouse.lead_aliases as aliases
     semi join (

@@ -47,6 +47,7 @@ due as (
     select
         mails.mail,
         mails.step_number,
+        mails.send_number,
         mails.send_id,
         mails.lead_id,
         mails.current_lead_id,
@@ -99,7 +100,11 @@ due as (
 in_segment as (
     select due.mail
     from due
-    semi join (select * from warehouse.segment_members where left_at is null) as members
+    semi join (
+        select lead_id, segment
+        from warehouse.segment_members
+        where left_at is null and segment in (select asked.segment from due as asked where asked.asks_segment)
+    ) as members
         on due.current_lead_id = members.lead_id and due.segment = members.segment
     where due.asks_segment
 ),
@@ -390,6 +395,7 @@ decided as (
 )
 
 select
+    send_number,
     send_id,
     lead_id,
     scenario,

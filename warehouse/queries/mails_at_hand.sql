@@ -5,6 +5,7 @@
 -- lead that two turned out to be.
 with bearing as materialized (
     select
+        enrolments.send_number,
         enrolments.send_id,
         enrolments.lead_id,
         leads.current_lead_id,
@@ -28,5 +29,5 @@ select
         as is_sent,
     not coalesce(decisions.is_final, false) and bearing.due_at <= $as_of as is_due,
 from bearing
-left join send_decisions as decisions on bearing.send_id = decisions.send_id
-left join sends on bearing.send_id = sends.send_id
+left join send_decisions as decisions on bearing.send_number = decisions.send_number
+left join sends on bearing.send_number = sends.send_number

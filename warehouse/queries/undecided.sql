@@ -13,5 +13,5 @@ select
 from enrolments
 left join warehouse.lead_aliases as aliases on enrolments.lead_id = aliases.alias_lead_id
 anti join (select * from send_decisions where is_final) as final
-    on enrolments.send_id = final.send_id
+    on enrolments.send_number = final.send_number
 where enrolments.due_at <= $as_of
