@@ -50,13 +50,13 @@ with mails as (
 steps as (select *, row_number() over (order by scenario, step) - 1 as number from warehouse.rule_steps)
 
 select
-    send_number(mails.send_id, steps.scenario, steps.step, occurrence) as send_number,
     mails.send_id,
     identities.lead_id,
     steps.scenario,
     steps.step,
     'default' as variant,
     date_diff('day', timestamptz '2025-01-01 00:00+00', mails.sent_at)::integer as occurrence,
+    send_number(mails.send_id, steps.scenario, steps.step, occurrence) as send_number,
     steps.segment,
     'marketing' as category,
     'delivered' as state,
