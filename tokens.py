@@ -86,5 +86,5 @@ def text_reader(secret_keys: Sequence[str], salt: str) -> Callable[[str], str | 
     return read
 
 
-def _url_safe(content: bytes | bytearray) -> bytes:
+def _url_safe(content: bytes) -> bytes:
     return b2a_base64(content, newline=False).translate(_URL_SAFE)

@@ -106,42 +106,42 @@ def build_payload(
     names_lead = lead_tag in text or lead_tag in body
     asks_to_confirm = confirm_tag in text or confirm_tag in body
 
-    payloads = payloads_of(recipients.send_ids)
-    tokens = links.opt_out.tokens(payloads)
+    signable = payloads_of(recipients.send_ids)
+    tokens = links.opt_out.tokens(signable)
     columns = {token_tag: tokens}
     if names_lead:
-        columns[lead_tag] = links.lead.tokens(payloads)
+        columns[lead_tag] = links.lead.tokens(signable)
     if asks_to_confirm:
-        columns[confirm_tag] = links.confirm.tokens(payloads)
+        columns[confirm_tag] = links.confirm.tokens(signable)
     for field in fields:
         if field.id not in in_text | in_html:
             continue
         default = one_line(field.mail_default)
-        values = [harmless(show(field, value)) or default for value in recipients.shown[field.id]]
+        shown = [harmless(show(field, value)) or default for value in recipients.shown[field.id]]
         if field.id in in_text:
-            columns[text_tags[field.id]] = values
+            columns[text_tags[field.id]] = shown
         if field.id in in_html:
-            columns[html_tags[field.id]] = [value if value.isalnum() else html.escape(value) for value in values]
+            columns[html_tags[field.id]] = [value if value.isalnum() else html.escape(value) for value in shown]
     substitutions = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     of_emails = zip(recipients.send_ids, recipients.emails, strict=True)
     refused = {send_id: BAD_ADDRESS for send_id, email in of_emails if not is_deliverable(email)}
     if _most_bytes(columns) > MAX_SUBSTITUTION_BYTES:
-        for send_id, told in zip(recipients.send_ids, substitutions, strict=True):
-            if len(orjson.dumps(told)) > MAX_SUBSTITUTION_BYTES:
+        for send_id, values in zip(recipients.send_ids, substitutions, strict=True):
+            if len(orjson.dumps(values)) > MAX_SUBSTITUTION_BYTES:
                 refused.setdefault(send_id, TOO_LONG)
     opt_out_begins = f"<{links.public_url}/u/"
     personalizations = [
         {
             "to": [{"email": email}],
-            "substitutions": told,
+            "substitutions": values,
             "custom_args": {"nurture_send_id": send_id},
             "headers": {
                 "List-Unsubscribe": f"{opt_out_begins}{token}>",
                 "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
             },
         }
-        for send_id, email, token, told in zip(
+        for send_id, email, token, values in zip(
             recipients.send_ids, recipients.emails, tokens, substitutions, strict=True
         )
         if send_id not in refused

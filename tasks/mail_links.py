@@ -11,7 +11,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html.entities import html5
-from typing import Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from rules.models import Sender
@@ -24,28 +23,16 @@ _TEXT_URL = re.compile(r"https?://[\w\-.~:/?#\[\]@!$&'()*+,;=%]+", re.IGNORECASE
 _SENTENCE_END = ".,;:!?)'"
 
 
-class Signs(Protocol):
-    """What makes the token of a send id, or those of many."""
-
-    def __call__(self, text: str, /) -> str:
-        """The token of one."""
-        ...
-
-    def tokens(self, payloads: Sequence[bytes], /) -> list[str]:
-        """The tokens of many, of what :func:`tokens.payloads_of` makes of them."""
-        ...
-
-
 @dataclass(frozen=True)
 class Links:
     """What makes the tokens of a send's links, and the address they lead to."""
 
     public_url: str
-    opt_out: Signs
+    opt_out: TextSigner
     """The token of ``/u/`` and ``/preferences/``, of a send id."""
-    lead: Signs
+    lead: TextSigner
     """The token by which a click tells who it was, of a send id."""
-    confirm: Signs
+    confirm: TextSigner
     """The token of ``/confirm/``, of a send id."""
 
 
@@ -55,9 +42,9 @@ def signed_links(public_url: str, secret_key: str) -> Links:
     return Links(public_url, opt_out, lead, confirm)
 
 
-class _SignsNothing:
-    def __call__(self, _: str) -> str:
-        return "preview"
+class _SignsNothing(TextSigner):
+    def __init__(self) -> None:
+        pass
 
     def tokens(self, payloads: Sequence[bytes]) -> list[str]:
         return ["preview"] * len(payloads)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 _LONGEST = (
-    "test_kill.py", "test_on_server.py", "test_cli.py", "test_demo.py", "test_scenario_sheet.py", "test_sfa_kill.py",
-    "test_increments.py", "test_identities.py", "test_send_balance.py", "test_closed_loop.py", "test_ab_tests.py", "test_scenarios.py",
+    "test_kill.py", "test_sfa_services.py", "test_on_server.py", "test_sfa_sync.py", "test_demo.py", "test_review_runs.py",
+    "test_sfa_kill.py", "test_benchmarks.py", "test_scenario_sheet.py", "test_identities.py", "test_cli.py", "test_renewal.py",
+    "test_closed_loop.py", "test_scenarios.py", "test_ab_tests.py", "test_send_balance.py", "test_increments.py",
 )  # fmt: skip
 
 

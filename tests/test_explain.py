@@ -469,6 +469,7 @@ def test_nothing_is_touched_and_nothing_is_made(world: World) -> None:
 
 
 def test_what_was_never_recomputed_cannot_be_explained(world: World) -> None:
+    world.settings.warehouse.unlink()
     with pytest.raises(WarehouseError, match="there is no warehouse"):
         explain(world.settings, scoring(), A)
     with open_warehouse(world.settings):

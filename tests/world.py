@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -22,6 +24,17 @@ from warehouse.connection import check_instant, open_ledger, open_warehouse
 from warehouse.recompute import recompute
 
 
+@cache
+def _empty_files() -> dict[str, bytes]:
+    """The files of a home in which nothing is known yet, by name: to make them takes longer than many a test."""
+    with TemporaryDirectory() as folder:
+        settings = Settings(home=Path(folder))
+        for opened in (open_warehouse, open_ledger):
+            with opened(settings):
+                pass
+        return {path.name: path.read_bytes() for path in (settings.warehouse, settings.ledger)}
+
+
 class World:
     """One home and one stand-in, which tells its events to the warehouse when asked."""
 
@@ -36,6 +49,10 @@ class World:
             "sendgrid_timeout_seconds": 5,
         }
         self.settings = Settings(**(values | changes))
+        for path in (self.settings.warehouse, self.settings.ledger):
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(_empty_files()[path.name])
 
     def facts(self, add: Callable[[duckdb.DuckDBPyConnection], object]) -> None:
         """Let ``add`` put facts into the warehouse."""

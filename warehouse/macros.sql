@@ -198,13 +198,7 @@ create macro send_key(lead_id, scenario, step, occurrence) as
 -- mails of a step and occurrence, and then its own; of any other text a hash
 create macro send_number(send_id, scenario, step, occurrence) as
     if(
-        starts_with(send_id, 'S') and length(send_id) = 25,
-        coalesce(
-            try_cast(
-                '0x' || substr(md5(concat_ws(chr(31), scenario, step, occurrence)), 1, 8) || substr(send_id, 2)
-                as uhugeint
-            ),
-            md5_number(send_id)
-        ),
+        regexp_full_match(send_id, 'S[0-9a-f]{24}'),
+        ('0x' || substr(md5(concat_ws(chr(31), scenario, step, occurrence)), 1, 8) || substr(send_id, 2))::uhugeint,
         md5_number(send_id)
     );

@@ -168,9 +168,9 @@ def _has_enrolled(connection: duckdb.DuckDBPyConnection, steps: Sequence[tuple[s
 def _decide(connection: duckdb.DuckDBPyConnection, values: Mapping[str, object]) -> dict[str, int]:
     """Decide on the mails of a part of the leads at hand and record it. Returns the decisions by name."""
     at_hand, asked = bound("mails_at_hand", values)
-    connection.execute(f"create or replace temp table mails_at_hand as {at_hand}", asked)
+    connection.execute(f"create temp table mails_at_hand as {at_hand}", asked)
     statement, given = bound("decide", values)
-    connection.execute(f"create or replace temp table decided as {statement}", given)
+    connection.execute(f"create temp table decided as {statement}", given)
     recorded = {"as_of": values["as_of"], "version": values["rule_set_version"]}
     connection.execute(
         """

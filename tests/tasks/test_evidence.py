@@ -387,8 +387,8 @@ def test_the_witnesses_are_the_last_mail_before_a_send_and_the_first_after_its_g
                 """
                 insert into sends by name
                 select
-                    send_number($id, 'guide', 'thanks', 1) as send_number, $id as send_id, $id as lead_id, 'guide' as scenario, 'thanks' as step, 'default' as variant,
-                    1 as occurrence, '' as segment, 'marketing' as category, if($id = '3', 'unknown', 'accepted') as state,
+                    send_number($id, 'guide', 'thanks', 1) as send_number, $id as send_id, $id as lead_id,
+                    'guide' as scenario, 'thanks' as step, 'default' as variant, 1 as occurrence, '' as segment, 'marketing' as category, if($id = '3', 'unknown', 'accepted') as state,
                     $id || '@example.com' as email, $at as due_at, $at as planned_at, if($id != '3', 'm' || $id, null) as message_id,
                     if($id != '3', $at, null) as sent_at, $at as state_changed_at, 'v' as rule_set_version
                 """,

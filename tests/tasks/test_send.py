@@ -94,6 +94,7 @@ def test_the_ledger_itself_takes_each_mail_once(world: World, table: str) -> Non
 def test_no_two_send_ids_have_the_same_number_and_those_of_an_occasion_stand_together(world: World) -> None:
     digits = "1" * 24
     texts = ["", "S", "S1", "S01", "T1", "s1", f"S{digits}", f"T{digits}", f"S{digits}0", f"S{digits[1:]}z", digits]
+    texts += [f"S{'a' * 24}", f"S{'A' * 24}", f"S1_{digits[2:]}", f"S{digits[1:]}"]
     with open_ledger(world.settings) as ledger:
 
         def number(text: str, occurrence: int = 1) -> int:

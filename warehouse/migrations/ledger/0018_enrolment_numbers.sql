@@ -1,7 +1,7 @@
 -- The key of enrolments, decisions and sends is a number that stands for the send_id, so what is unique stays so. It
 -- begins with what a mail shares with all of its step and occurrence: the mails of an issue stand together in the
 -- index, and to add a million of them reads and writes that part of it alone, however many the ledger holds. Keys that
--- are in no order bring all of the index into memory.
+-- are in no order bring all of the index into memory; so do those of one step that are first mails, of its part.
 create table enrolments_by_number (
     send_number uhugeint primary key,
     send_id varchar not null,
@@ -19,14 +19,8 @@ create table enrolments_by_number (
 insert into enrolments_by_number
 select
     if(
-        starts_with(send_id, 'S') and length(send_id) = 25,
-        coalesce(
-            try_cast(
-                '0x' || substr(md5(concat_ws(chr(31), scenario, step, occurrence)), 1, 8) || substr(send_id, 2)
-                as uhugeint
-            ),
-            md5_number(send_id)
-        ),
+        regexp_full_match(send_id, 'S[0-9a-f]{24}'),
+        ('0x' || substr(md5(concat_ws(chr(31), scenario, step, occurrence)), 1, 8) || substr(send_id, 2))::uhugeint,
         md5_number(send_id)
     ),
     *

@@ -31,14 +31,8 @@ create table sends_by_number (
 insert into sends_by_number
 select
     if(
-        starts_with(send_id, 'S') and length(send_id) = 25,
-        coalesce(
-            try_cast(
-                '0x' || substr(md5(concat_ws(chr(31), scenario, step, occurrence)), 1, 8) || substr(send_id, 2)
-                as uhugeint
-            ),
-            md5_number(send_id)
-        ),
+        regexp_full_match(send_id, 'S[0-9a-f]{24}'),
+        ('0x' || substr(md5(concat_ws(chr(31), scenario, step, occurrence)), 1, 8) || substr(send_id, 2))::uhugeint,
         md5_number(send_id)
     ),
     *
