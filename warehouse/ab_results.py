@@ -9,22 +9,20 @@ from operator import itemgetter
 from typing import Any, Literal
 
 import duckdb
-import pyarrow as pa
 
 from warehouse.ab_statistics import MISMATCH, Effect, detectable_effect, effect_of, mails_needed, sample_ratio_p_value
 
 Verdict = Literal["running", "winner", "no_winner", "unsound"]
-_TOLD = pa.schema(
-    [
-        ("test", pa.string()),
-        ("variant", pa.string()),
-        *((name, pa.float64()) for name in Effect.__dataclass_fields__),
-        ("sample_ratio_p_value", pa.float64()),
-        ("detectable_effect", pa.float64()),
-        ("mails_needed", pa.int64()),
-        ("verdict", pa.string()),
-    ]
-)
+_TOLD = {
+    "test": "varchar",
+    "variant": "varchar",
+    **dict.fromkeys(Effect.__dataclass_fields__, "double"),
+    "sample_ratio_p_value": "double",
+    "detectable_effect": "double",
+    "mails_needed": "bigint",
+    "verdict": "varchar",
+}
+"""What is added to a variant, and of what type."""
 
 
 def tell_effects(connection: duckdb.DuckDBPyConnection) -> None:
@@ -37,7 +35,13 @@ def tell_effects(connection: duckdb.DuckDBPyConnection) -> None:
     names = [name for name, *_ in counted.description or ()]
     rows = [dict(zip(names, row, strict=True)) for row in counted.fetchall()]
     told = [one for _, test in groupby(rows, itemgetter("test")) for one in _told(list(test))]
-    connection.register("told_effects", pa.Table.from_pylist(told, schema=_TOLD))
+    columns = ", ".join(f"{name} {kind}" for name, kind in _TOLD.items())
+    connection.execute(f"create temp table told_effects ({columns})")
+    if told:
+        connection.executemany(
+            f"insert into told_effects values ({', '.join('?' * len(_TOLD))})",
+            [[one.get(name) for name in _TOLD] for one in told],
+        )
     connection.execute(
         """
         create or replace table kpi_ab_tests as
@@ -54,7 +58,7 @@ def tell_effects(connection: duckdb.DuckDBPyConnection) -> None:
         order by test, not is_first, variant
         """
     )
-    connection.unregister("told_effects")
+    connection.execute("drop table temp.told_effects")
 
 
 def _told(test: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ are read: by their position, or by when they were planned or delivered, so that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,16 +15,20 @@ import duckdb
 from warehouse.derivation import Progress
 from warehouse.published_queries import CREDITABLE, part_query, published_query, run
 
-_OF_STAYS = ("segment_members", "lead_stage_changes", "lead_tier_changes")
-"""The tables that days are counted from: all rows are replaced of a lead that has changed in any of them."""
-_JOURNEYS_FROM = {
-    "leads": "lead_id", "segment_members": "lead_id", "lead_tier_changes": "lead_id", "sends": "current_lead_id",
-    "handoffs": "current_lead_id", "deals": "lead_id",
+_OF_STAYS = {
+    "segment_members": ("changed_leads", "sum(times) != 0 or lead_id in (select turned_leads.lead_id from turned_leads)"),
+    "lead_stage_changes": ("turned_leads", "true"),
+    "lead_tier_changes": ("changed_leads", "true"),
+}
+"""The tables that days are counted from: whose rows are looked at, and which of these: those that differ, and with
+them what they are counted with."""
+_JOURNEY_PARTS = {
+    "sends": "journey_mails", "segment_members": "journey_stays", "lead_tier_changes": "journey_tiers",
 }  # fmt: skip
-"""What journeys are made of, and the column that says whose a row is."""
+"""What stands for a large table where journeys are made anew."""
+_OF_JOURNEYS = "(select changed_journeys.lead_id from changed_journeys)"
 _LARGE_PART = 0.3
 """Where more of a table's rows are to be replaced than this, it is made anew, which is faster then."""
-_WHOSE = "where lead_id in (select changed_leads.lead_id from changed_leads)"
 
 
 class ChangedRows:
@@ -36,18 +40,27 @@ class ChangedRows:
         self.report = report
 
     def find(self) -> None:
-        """Find them; nothing is replaced yet."""
+        """Find them; but for handoffs, nothing is replaced yet."""
         self._run("create temp table told_changes as from warehouse.derived_changes where number > $number")
+        self.report("which mails have changed")
+        self._make("told_sends", "told_handoffs", "old_mails")
+        self._run(
+            "create temp table scope_sends as from ledger.sends"
+            " where rowid in (select told_sends.position from told_sends)"
+        )
+        self._run(
+            "create temp table scope_handoffs as from ledger.handoffs"
+            " where handoff_id in (select told_handoffs.handoff_id from told_handoffs)"
+        )
+        self._run(
+            "create temp table scope_aliases as from warehouse.lead_aliases where alias_lead_id in"
+            " (select scope_sends.lead_id from scope_sends union select scope_handoffs.lead_id from scope_handoffs)"
+        )
         self._find_mails()
+        self._replace_handoffs()
         self._find_stays()
 
     def _find_mails(self) -> None:
-        self.report("which mails have changed")
-        self._make("told_sends", "old_mails")
-        self._run(
-            "create temp table scope_sends as select sends.* from ledger.sends inner join told_sends"
-            " on sends.send_id = told_sends.send_id and sends.planned_at = told_sends.planned_at"
-        )
         self.values["latest_outcomes"] = self._value(
             "select max(rowid) - 2 * (select count(*) from told_sends) from warehouse.send_outcomes"
         )
@@ -55,10 +68,6 @@ class ChangedRows:
         self._run(
             "create temp view scope_outcomes as from warehouse.send_outcomes"
             " where rowid in (select told_outcomes.position from told_outcomes)"
-        )
-        self._run(
-            "create temp view scope_aliases as from warehouse.lead_aliases"
-            " where alias_lead_id in (select scope_sends.lead_id from scope_sends)"
         )
         self._make("mail_outcomes")
         self.report("what is credited to mails")
@@ -92,13 +101,28 @@ class ChangedRows:
         self._run(f"create temp table old_decisions as from fresh.main.send_decisions {of_late}")
         self._run(f"create temp table new_decisions as from ({published_query('send_decisions')}) {of_late}")
 
+    def _replace_handoffs(self) -> None:
+        self.report("handoffs")
+        self._run(
+            "create temp table old_handoffs as select *, rowid as position from handoffs"
+            " where handoff_id in (select told_handoffs.handoff_id from told_handoffs)"
+        )
+        self._run(f"create temp table new_handoffs as {published_query('handoffs')}")
+        self._put("handoffs", "old_handoffs", "from new_handoffs")
+
     def _find_stays(self) -> None:
         self.report("which leads have changed")
-        self._run("create temp view old_handoffs as from before.main.handoffs")
-        self._make("changed_leads")
-        for name in _OF_STAYS:
-            self._run(f"create temp table old_{name} as select *, rowid as position from fresh.main.{name} {_WHOSE}")
-            self._run(f"create temp table new_{name} as from ({published_query(name)}) {_WHOSE}")
+        self._make("turned_leads", "changed_leads")
+        for name, (leads, which) in _OF_STAYS.items():
+            columns = ", ".join(self._columns(name))
+            whose = f"where lead_id in (select {leads}.lead_id from {leads})"
+            self._run(
+                f"create temp table changed_{name} as"
+                f" select {columns}, max(position) as position, sum(times)::integer as times"
+                f" from (select *, rowid as position, -1 as times from fresh.main.{name} {whose}"
+                f" union all by name select *, 1 as times from ({published_query(name)}) {whose})"
+                f" group by {columns} having {which}"
+            )
 
     @contextmanager
     def shown(self, kind: str) -> Iterator[None]:
@@ -111,19 +135,21 @@ class ChangedRows:
             else "from new_mails union all by name"
             " select * exclude (position, new_converted_at) replace (new_converted_at as converted_at) from recredited"
         )
-        database = "before" if is_old else "fresh"
+        database, times = ("before", "<= 0") if is_old else ("fresh", ">= 0")
+        whose = "(select changed_leads.lead_id from changed_leads)"
         views = {
             "sends": mails,
             "send_decisions": f"from {kind}_decisions",
-            **{name: f"from {kind}_{name}" for name in _OF_STAYS},
-            "handoffs": f"from {database}.main.handoffs where current_lead_id in (from changed_leads)",
-            "deals": f"from {database}.main.deals {_WHOSE}",
+            **{name: f"from changed_{name} where times {times}" for name in _OF_STAYS},
+            "handoffs": f"from {database}.main.handoffs where current_lead_id in {whose}",
+            "deals": f"from {database}.main.deals where lead_id in {whose}",
         }
-        for name, query in views.items():
-            self._run(f"create temp view {name} as {query}")
-        yield
-        for name in views:
-            self._run(f"drop view temp.{name}")
+        with self._seen(views):
+            yield
+
+    def find_moves(self, kind: str) -> None:
+        """Find the moves between stages of those who turned, as they were or are, while these are shown."""
+        self._run(f"create temp table {kind}_stage_moves as {part_query('stage_moves')}")
 
     def replace(self) -> None:
         """Replace them in the tables."""
@@ -132,8 +158,7 @@ class ChangedRows:
             "update sends set converted_at = recredited.new_converted_at from recredited"
             " where sends.rowid = recredited.position"
         )
-        self._run("delete from sends where rowid in (select old_mails.position from old_mails)")
-        self._run("insert into sends from new_mails")
+        self._put("sends", "old_mails", "from new_mails")
         self.report("send_decisions")
         self._run("delete from send_decisions where decided_at >= $since")
         self._run(
@@ -143,38 +168,67 @@ class ChangedRows:
         self._run("insert into send_decisions from new_decisions")
         for name in _OF_STAYS:
             self.report(name)
-            self._run(f"delete from {name} where rowid in (select old_{name}.position from old_{name})")
-            self._run(f"insert into {name} from new_{name}")
-
-        self._replace_leads("leads")
+            changed = f"changed_{name}"
+            self._put(
+                name,
+                f"(from {changed} where times < 0)",
+                f"select * exclude (position, times) from {changed} where times > 0",
+            )
 
     def replace_journeys(self) -> None:
         """Make the journeys of those of whom anything differs anew; after all that they are made of."""
         self.report("lead_journeys")
-        self._make("changed_journeys")
-        whose = "in (select changed_journeys.lead_id from changed_journeys)"
-        self._run(
-            "create temp table old_lead_journeys as select *, rowid as position from lead_journeys"
-            f" where lead_id {whose}"
-        )
-        for name, column in _JOURNEYS_FROM.items():
-            self._run(f"create temp view {name} as from fresh.main.{name} where {column} {whose}")
-        self._run(f"create temp table new_lead_journeys as {published_query('lead_journeys')}")
-        for name in _JOURNEYS_FROM:
-            self._run(f"drop view temp.{name}")
-        self._run("delete from lead_journeys where rowid in (select position from old_lead_journeys)")
-        self._run("insert into lead_journeys from new_lead_journeys")
+        self._make("journeys_at_hand", "receding_leads", "changed_journeys")
+        self._run(f"create temp table old_lead_journeys as from journeys_at_hand where lead_id in {_OF_JOURNEYS}")
+        views = {
+            **{name: part_query(part) for name, part in _JOURNEY_PARTS.items()},
+            "leads": f"from warehouse.leads where lead_id in {_OF_JOURNEYS}",
+            "handoffs": f"from fresh.main.handoffs where current_lead_id in {_OF_JOURNEYS}",
+            "deals": f"from fresh.main.deals where lead_id in {_OF_JOURNEYS}",
+        }
+        with self._seen(views):
+            self._run(f"create temp table new_lead_journeys as {published_query('lead_journeys')}")
+        self._put("lead_journeys", "old_lead_journeys", "from new_lead_journeys")
 
     @contextmanager
     def shown_journeys(self, kind: str) -> Iterator[None]:
         """Let queries see the journeys that changed, old or new, in place of all."""
-        self._run(f"create temp view lead_journeys as from {kind}_lead_journeys")
-        yield
-        self._run("drop view temp.lead_journeys")
+        with self._seen({"lead_journeys": f"from {kind}_lead_journeys"}):
+            yield
 
-    def replace_points(self) -> None:
-        """Replace the points of leads, which no figure is counted from."""
-        self._replace_leads("lead_score_points")
+    def replace_stage_times(self) -> None:
+        """Count the times of those months and moves anew of which any move differs."""
+        self.report("kpi_stage_times")
+        self._make("changed_stage_times", "moving_leads")
+        whose = "lead_id in (select moving_leads.lead_id from moving_leads)"
+        key = "(month, from_stage, to_stage)"
+        which = f"{key} in (select {key} from changed_stage_times)"
+        with self._seen({"lead_stage_changes": f"from fresh.main.lead_stage_changes where {whose}"}):
+            self._run(f"create temp table stage_moves as from ({part_query('stage_moves')}) where {which}")
+        self._run(f"delete from kpi_stage_times where {which}")
+        self._run(f"insert into kpi_stage_times {published_query('kpi_stage_times')}")
+
+    def replace_deal_mails(self) -> None:
+        """Give the deals of those leads anew to mails whose deals, or whose mails before them, differ."""
+        self.report("deal_mails")
+        self._make("credited_deals")
+        whose = "(select credited_deals.lead_id from credited_deals)"
+        self._run(
+            "delete from deal_mails where (source, deal_id) in"
+            f" (select (source, deal_id) from before.main.deals where lead_id in {whose})"
+        )
+        views = {
+            "deals": f"from fresh.main.deals where lead_id in {whose}",
+            "sends": f"from fresh.main.sends where current_lead_id in {whose}",
+        }
+        with self._seen(views):
+            self._run(f"create temp table new_deal_mails as {published_query('deal_mails')}")
+        self._run("insert into deal_mails from new_deal_mails")
+
+    def replace_leads(self) -> None:
+        """Replace the fields and points of leads, which no figure is counted from."""
+        for name in ("leads", "lead_score_points"):
+            self._replace_leads(name)
 
     def _replace_leads(self, name: str) -> None:
         self.report(name)
@@ -185,6 +239,23 @@ class ChangedRows:
         else:
             self._run(f"delete from {name} {whose}")
             self._run(f"insert into {name} from ({published_query(name)}) {whose}")
+
+    def _put(self, name: str, old: str, new: str) -> None:
+        """Replace rows of a table: the old by their positions."""
+        self._run(f"delete from {name} where rowid in (select position from {old})")
+        self._run(f"insert into {name} {new}")
+
+    @contextmanager
+    def _seen(self, views: Mapping[str, str]) -> Iterator[None]:
+        """Let queries see these in place of the tables of their names."""
+        for name, query in views.items():
+            self._run(f"create temp view {name} as {query}")
+        yield
+        for name in views:
+            self._run(f"drop view temp.{name}")
+
+    def _columns(self, name: str) -> list[str]:
+        return [column for column, *_ in self.connection.execute(f"from fresh.main.{name} limit 0").description or ()]
 
     def _make(self, *names: str) -> None:
         for name in names:

@@ -148,11 +148,27 @@ def _use(
 
 
 def attach(
-    connection: duckdb.DuckDBPyConnection, path: Path, alias: str, settings: Settings, *, read_only: bool = True
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    alias: str,
+    settings: Settings,
+    *,
+    read_only: bool = True,
+    has_log: bool = True,
 ) -> None:
-    """Attach a DuckDB file, waiting for it as :func:`connect` does."""
+    """Attach a DuckDB file, waiting for it as :func:`connect` does.
+
+    Args:
+        connection: To attach it to.
+        path: The file.
+        alias: Its name there.
+        settings: How long to wait.
+        read_only: Whether others may read it at the same time.
+        has_log: Whether what is committed is in a log beside the file until it is in the file. A file that nobody uses
+            before it is whole needs none.
+    """
     name = str(path).replace("'", "''")  # ATTACH takes no bound value; the path is a setting
-    mode = "(read_only)" if read_only else ""
+    mode = "(read_only)" if read_only else "" if has_log else "(recovery_mode no_wal_writes)"
     _within_timeout(
         path, settings.lock_timeout_seconds, lambda: connection.execute(f"attach '{name}' as {alias} {mode}")
     )

@@ -40,12 +40,12 @@ PUBLISHED_TABLES = (
 
 _RENEWED = (
     "leads", "lead_score_points", "segment_members", "lead_stage_changes", "lead_tier_changes",
-    "send_decisions", "sends", "lead_journeys",
+    "send_decisions", "sends", "handoffs", "lead_journeys", "deal_mails", "kpi_stage_times",
 )  # fmt: skip
 """Those of which rows are replaced."""
 _NOT_COUNTED = ("accounts", "lead_accounts", "lead_mail_kinds")
 """Large ones, made anew, that no figure is counted from."""
-_LAST = ("kpi_handoff_daily", "kpi_stage_times", "deal_mails", "kpi_attribution_daily", "kpi_ab_tests")
+_LAST = ("kpi_handoff_daily", "kpi_attribution_daily", "kpi_ab_tests")
 """Those that are made anew, of others that are renewed."""
 
 
@@ -92,6 +92,7 @@ class Publication:
         """Make every table anew."""
         for name, source in (
             ("scope_sends", "ledger.sends"),
+            ("scope_handoffs", "ledger.handoffs"),
             ("scope_outcomes", "warehouse.send_outcomes"),
             ("scope_aliases", "warehouse.lead_aliases"),
         ):
@@ -110,6 +111,8 @@ class Publication:
                 day = Day(self.connection, name, self.values)
                 day.count("new")
                 day.sum_up(is_renewed=False)
+            if name == "kpi_stage_times":
+                self._run(f"create temp table stage_moves as {part_query('stage_moves')}")
             self._write(name)
         self._finish()
 
@@ -126,11 +129,14 @@ class Publication:
             with rows.shown(kind):
                 for day in days.values():
                     day.count(kind)
+                rows.find_moves(kind)
         rows.replace()
         rows.replace_journeys()
         for kind in ("old", "new"):
             with rows.shown_journeys(kind):
                 cohorts.count(kind)
+        rows.replace_stage_times()
+        rows.replace_deal_mails()
         for day in (*days.values(), cohorts):
             day.sum_up(is_renewed=True)
         self._write_all((*COUNTED, *_LAST))
@@ -138,8 +144,11 @@ class Publication:
             return False
         self.report("writing the KPI tables")
         self.connection.commit()
+        self.connection.execute("set max_vacuum_tasks = 0")  # the room of deleted rows is looked after at the end
+        self.connection.execute("checkpoint fresh")
+        self.connection.execute("reset max_vacuum_tasks")
         self.connection.begin()
-        rows.replace_points()
+        rows.replace_leads()
         self._write_all(_NOT_COUNTED)
         self._finish()
         self.report("writing the rest")

@@ -68,9 +68,11 @@ def _publish_into(fresh: Path, settings: Settings, as_of: datetime, report: Prog
                 return False
             report("a copy of the file before")
             shutil.copyfile(settings.published, fresh)
-        attach(connection, fresh, "fresh", settings, read_only=False)
+        # it gets its name once it is whole and on the disk: a log beside it, or waiting for the disk before, saves nothing
+        connection.execute("set fsync_mode = 'none'")
+        attach(connection, fresh, "fresh", settings, read_only=False, has_log=False)
         connection.execute("set search_path = 'fresh.main,memory.main'")
-        connection.execute("set checkpoint_threshold = '1TB'")  # once, when the file is closed
+        connection.execute("set checkpoint_threshold = '1TB'")  # when we say so, and when the file is closed
         if is_anew:
             publication.build()
         elif not publication.renew():

@@ -217,7 +217,9 @@ def test_a_month_of_many_moves_has_the_median_and_the_ninth_tenth_that_pandas_ha
     with duckdb.connect() as connection:
         connection.register("given", frame)
         connection.execute("create table lead_stage_changes as select * from given")
-        found = connection.execute(published_query("kpi_stage_times"), {"timezone": "Asia/Tokyo"}).df()
+        zone = {"timezone": "Asia/Tokyo"}
+        connection.execute(f"create table stage_moves as {part_query('stage_moves')}", zone)
+        found = connection.execute(published_query("kpi_stage_times")).df()
     frame = frame.sort_values(["lead_id", "changed_at"])
     frame["days"] = frame.groupby("lead_id")["changed_at"].diff().dt.total_seconds() / 86400
     moves = frame.dropna(subset=["from_stage"])

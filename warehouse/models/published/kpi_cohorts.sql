@@ -9,10 +9,10 @@ with timed as (
     select
         *,
         date_trunc('month', first_contact_at at time zone $timezone)::date as month,
-        epoch(hot_at - first_contact_at) / 86400 as days_to_hot,
-        epoch(handed_off_at - first_contact_at) / 86400 as days_to_handoff,
-        epoch(met_at - first_contact_at) / 86400 as days_to_meeting,
-        epoch(won_at - first_contact_at) / 86400 as days_to_won,
+        (epoch_us(hot_at) - epoch_us(first_contact_at)) / 86400e6 as days_to_hot,
+        (epoch_us(handed_off_at) - epoch_us(first_contact_at)) / 86400e6 as days_to_handoff,
+        (epoch_us(met_at) - epoch_us(first_contact_at)) / 86400e6 as days_to_meeting,
+        (epoch_us(won_at) - epoch_us(first_contact_at)) / 86400e6 as days_to_won,
     from lead_journeys
     where coalesce(hot_at, handed_off_at, met_at, won_at) is not null
 ),

@@ -1,5 +1,5 @@
 -- One row per mail whose row is made anew: changed by a run since the publication before, or by what its provider or
--- somebody's identity told.
+-- somebody's identity told; and where it stands in the ledger.
 -- key: send_id
 -- from: sends, told_changes, lead_aliases
 -- Mails that only their provider tells of are looked for among those of the last months first.
@@ -17,10 +17,19 @@ known_as as (
     where lead_id in (select renamed.lead_id from renamed)
 ),
 
+-- one by one, since most of the table is passed over by the bounds of each instant
 changed as materialized (
-    select send_id, planned_at
+    select send_id, planned_at, rowid as position
     from ledger.sends
-    where state_changed_at >= $since or noted_at >= $since or planned_at >= $since
+    where state_changed_at >= $since
+    union
+    select send_id, planned_at, rowid as position
+    from ledger.sends
+    where noted_at >= $since
+    union
+    select send_id, planned_at, rowid as position
+    from ledger.sends
+    where planned_at >= $since
 ),
 
 told as materialized (
@@ -30,16 +39,16 @@ told as materialized (
 ),
 
 of_late as materialized (
-    select send_id, planned_at
+    select send_id, planned_at, rowid as position
     from ledger.sends
     where planned_at > $since::timestamptz - interval 90 days and send_id in (select told.send_id from told)
 )
 
-select send_id, planned_at from changed
+select send_id, planned_at, position from changed
 union
-select send_id, planned_at from of_late
+select send_id, planned_at, position from of_late
 union
-select send_id, planned_at
+select send_id, planned_at, rowid as position
 from ledger.sends
 where
     planned_at <= $since::timestamptz - interval 90 days
@@ -49,6 +58,6 @@ where
         where told.send_id not in (select of_late.send_id from of_late)
     )
 union
-select send_id, planned_at
+select send_id, planned_at, rowid as position
 from ledger.sends
 where lead_id in (select known_as.lead_id from known_as)

@@ -1,0 +1,22 @@
+-- One row per lead of those whose journey is made anew, and scenario or mail: when it was mailed and clicked.
+-- key: none
+-- from: new_mails, journeys_at_hand, changed_journeys, receding_leads, sends
+-- Of most leads the times that their journey had stand for all mails that have not changed.
+select current_lead_id, scenario, sent_at, delivered_at, clicked_at
+from new_mails
+where current_lead_id in (select changed_journeys.lead_id from changed_journeys)
+union all
+select
+    lead_id as current_lead_id,
+    unnest(scenarios) as scenario,
+    mailed_at as sent_at,
+    null as delivered_at,
+    clicked_at,
+from journeys_at_hand
+where
+    lead_id in (select changed_journeys.lead_id from changed_journeys)
+    and lead_id not in (select receding_leads.lead_id from receding_leads)
+union all
+select current_lead_id, scenario, sent_at, delivered_at, clicked_at
+from fresh.main.sends
+where current_lead_id in (select receding_leads.lead_id from receding_leads)
