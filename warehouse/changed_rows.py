@@ -115,12 +115,14 @@ class ChangedRows:
         self._make("turned_leads", "changed_leads")
         for name, (leads, which) in _OF_STAYS.items():
             columns = ", ".join(self._columns(name))
-            whose = f"where lead_id in (select {leads}.lead_id from {leads})"
+            told = f"(select id from told_changes where table_name = '{name}')"
+            # of those whose rows have not changed, the rows before are those now
             self._run(
                 f"create temp table changed_{name} as"
                 f" select {columns}, max(position) as position, sum(times)::integer as times"
-                f" from (select *, rowid as position, -1 as times from fresh.main.{name} {whose}"
-                f" union all by name select *, 1 as times from ({published_query(name)}) {whose})"
+                f" from (select *, rowid as position, if(lead_id in {told}, -1, 0) as times from fresh.main.{name}"
+                f" where lead_id in (select {leads}.lead_id from {leads})"
+                f" union all by name select *, 1 as times from ({published_query(name)}) where lead_id in {told})"
                 f" group by {columns} having {which}"
             )
 

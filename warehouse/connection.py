@@ -180,6 +180,21 @@ def _check_attached(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         raise WarehouseError(f"{path} is of an earlier version; run `nurture recompute` first")
 
 
+def attach_current(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, name: Literal["warehouse", "ledger"]
+) -> None:
+    """Attach the warehouse or the ledger read-only by its name; made, or migrated, where it is not as it should be."""
+    path: Path = getattr(settings, name)
+    if path.exists() and not path.with_name(f"{path.name}.wal").exists():
+        attach(connection, path, name, settings)
+        if _is_current(connection, name, name):
+            return
+        connection.execute(f"detach {name}")
+    with _open(settings, path, name, read_only=False):  # also puts what stands in the log into the file
+        pass
+    attach(connection, path, name, settings)
+
+
 def attach_ledger(connection: duckdb.DuckDBPyConnection, settings: Settings) -> bool:
     """Attach the ledger read-only as ``ledger``, if there is one. Whether there is.
 
@@ -195,7 +210,10 @@ def attach_ledger(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
 
 
 def _is_current(connection: duckdb.DuckDBPyConnection, alias: str, migrations: Literal["warehouse", "ledger"]) -> bool:
-    applied = {name for (name,) in connection.execute(f"select name from {alias}.schema_migrations").fetchall()}
+    try:
+        applied = {name for (name,) in connection.execute(f"select name from {alias}.schema_migrations").fetchall()}
+    except duckdb.CatalogException:  # a file of nothing yet
+        return False
     return all(migration.name in applied for migration in (_MIGRATIONS / migrations).glob("*.sql"))
 
 

@@ -16,9 +16,12 @@ COUNTED = {
     "kpi_mail_daily": ("mail_counts", "kept_mail_counts", "date, scenario, step, variant, segment"),
     "kpi_funnel_daily": ("funnel_changes", "kept_funnel_changes", "date, stage"),
     "kpi_segment_daily": ("segment_changes", "kept_segment_changes", "date, segment, tier"),
+    "kpi_cohort_times": ("cohort_time_counts", "kept_cohort_time_counts", "month, dimension, value, step, days"),
     "kpi_cohorts": ("cohort_counts", "kept_cohort_counts", "month, dimension, value"),
 }
 """The tables so kept: what is added up, the query that finds it in the days of before, and by what it is added up."""
+OF_JOURNEYS = ("kpi_cohort_times", "kpi_cohorts")
+"""Those that are counted from journeys, which are made after all others."""
 
 
 class Day:

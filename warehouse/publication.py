@@ -20,7 +20,7 @@ from warehouse.ab_results import tell_effects
 from warehouse.changed_rows import ChangedRows
 from warehouse.comments import comment_tables
 from warehouse.derivation import MODELS, Progress
-from warehouse.kpi_days import COUNTED, Day, write_days
+from warehouse.kpi_days import COUNTED, OF_JOURNEYS, Day, write_days
 from warehouse.published_queries import CREDITABLE, part_query, published_query, run
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ PUBLISHED_TABLES = (
     "send_decisions", "sends", "handoffs", "handoff_decisions", "handoff_changes", "notices", "sfa_conflicts",
     "lead_journeys", "deal_mails",
     "kpi_mail_daily", "kpi_funnel_daily", "kpi_segment_daily", "kpi_handoff_daily", "kpi_attribution_daily",
-    "kpi_cohorts", "kpi_stage_times",
+    "kpi_cohort_times", "kpi_cohorts", "kpi_stage_times",
     "kpi_ab_tests", "kpi_reviews",
 )  # fmt: skip
 """In the order in which they are built."""
@@ -122,22 +122,23 @@ class Publication:
         self._write_all(name for name in PUBLISHED_TABLES if name not in (*_RENEWED, *COUNTED, *_LAST, *_NOT_COUNTED))
         rows = ChangedRows(self.connection, self.values, self.report)
         rows.find()
-        days = {name: Day(self.connection, name, self.values) for name in COUNTED}
-        cohorts = days.pop("kpi_cohorts")
+        days = [Day(self.connection, name, self.values) for name in COUNTED if name not in OF_JOURNEYS]
+        cohorts = [Day(self.connection, name, self.values) for name in OF_JOURNEYS]
         for kind in ("old", "new"):
             self.report(f"what the {kind} rows add to the days")
             with rows.shown(kind):
-                for day in days.values():
+                for day in days:
                     day.count(kind)
                 rows.find_moves(kind)
         rows.replace()
         rows.replace_journeys()
         for kind in ("old", "new"):
             with rows.shown_journeys(kind):
-                cohorts.count(kind)
+                for cohort in cohorts:
+                    cohort.count(kind)
         rows.replace_stage_times()
         rows.replace_deal_mails()
-        for day in (*days.values(), cohorts):
+        for day in (*days, *cohorts):
             day.sum_up(is_renewed=True)
         self._write_all((*COUNTED, *_LAST))
         if not self._agrees():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from warehouse.connection import attach, connect, open_ledger, open_warehouse
+from warehouse.connection import attach, attach_current, connect
 from warehouse.derivation import Progress
 from warehouse.parquet_copy import put_parquet
 from warehouse.publication import Publication
@@ -37,8 +37,6 @@ def publish(settings: Settings, as_of: datetime, on_progress: Progress = lambda 
     Returns:
         The published file.
     """
-    with open_warehouse(settings), open_ledger(settings):  # makes the files where they are not there yet
-        pass
     target = settings.published
     target.parent.mkdir(parents=True, exist_ok=True)
     _clear_up(target)
@@ -59,8 +57,8 @@ def _publish_into(fresh: Path, settings: Settings, as_of: datetime, report: Prog
     fresh.unlink(missing_ok=True)
     connection = connect(Path(":memory:"), settings)
     try:
-        attach(connection, settings.warehouse, "warehouse", settings)
-        attach(connection, settings.ledger, "ledger", settings)
+        attach_current(connection, settings, "warehouse")
+        attach_current(connection, settings, "ledger")
         has_before = _attach_before(connection, settings.published)
         publication = Publication(connection, settings, as_of, has_before=has_before, report=report)
         if not is_anew:

@@ -77,8 +77,8 @@ create or replace table kpi_cohorts as
 select
     months.date::date as month, dimension, value, 80000::bigint as leads, 70000::bigint as mailed, 9000::bigint as clicked,
     4000::bigint as hot, 3000::bigint as handed_off, 800::bigint as met, 400::bigint as deals, 120::bigint as won,
-    5000000::decimal(18, 2) as amount, 10.0 as median_days_to_hot, 12.0 as median_days_to_handoff,
-    20.0 as median_days_to_meeting, 40.0 as median_days_to_won
+    5000000::decimal(18, 2) as amount, 10 as median_days_to_hot, 12 as median_days_to_handoff,
+    20 as median_days_to_meeting, 40 as median_days_to_won
 from generate_series(timestamp '2026-04-01', timestamp '2027-03-01', interval 1 month) as months(date),
     (select 'source' as dimension, 'web' as value union all select 'segment', segment from segments
      union all select distinct 'scenario', scenario from steps);

@@ -115,12 +115,20 @@ def cohorts_recompute(found: Published) -> None:
     cohorts = as_dates(tables["kpi_cohorts"], "month")
     same(cohorts, numbers.groupby(keys, as_index=False).sum(), keys)
     days = {
-        f"median_days_to_{name}": (counted[step] - counted["first_contact_at"]).dt.total_seconds() / 86400
-        for name, step in (
-            ("hot", "hot_at"), ("handoff", "handed_off_at"), ("meeting", "met_at"), ("won", "won_at")
-        )
-    }  # fmt: skip
-    same(cohorts, counted[keys].assign(**days).groupby(keys, as_index=False).median(), keys)
+        step: (counted[f"{step}_at"] - counted["first_contact_at"]).dt.total_seconds() // 86400
+        for step in ("hot", "handed_off", "met", "won")
+    }
+    medians = counted[keys].assign(
+        median_days_to_hot=days["hot"], median_days_to_handoff=days["handed_off"], median_days_to_meeting=days["met"],
+        median_days_to_won=days["won"],
+    ).groupby(keys, as_index=False).quantile(0.5, interpolation="lower")  # fmt: skip
+    same(cohorts, medians, keys)
+    taken = pd.concat([counted[keys].assign(step=step, days=taken).dropna(subset="days") for step, taken in days.items()])
+    each = [*keys, "step", "days"]
+    times = as_dates(tables["kpi_cohort_times"], "month")
+    assert len(times) == len(taken.drop_duplicates(each))
+    if len(times):
+        same(times, taken.groupby(each, as_index=False).size().rename(columns={"size": "leads"}), each)
     by_source = cohorts[cohorts["dimension"] == "source"].groupby("month")["leads"].sum()
     assert by_source.to_dict() == found.months(tables["leads"]["created_at"]).value_counts().to_dict()
     for later, earlier in (("clicked", "mailed"), ("met", "handed_off"), ("won", "deals")):

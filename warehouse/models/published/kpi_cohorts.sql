@@ -1,31 +1,20 @@
 -- One row per local month of first contact and source, segment or scenario: how many leads came, and how far they got.
 -- key: month, dimension, value
--- from: cohort_counts, lead_journeys
+-- from: cohort_counts, cohort_time_counts
 -- A lead counts in the one source of its first contact, in every segment it ever was in and in every scenario that
 -- mailed it; so only sources add up to the leads. Who clicked was mailed, who met or was contacted was handed off, who
--- won has a deal; any other step may lack the one before. Young months have had less time.
-with timed as (
-    -- few leads come to any of these steps, so all of them are looked at each time
+-- won has a deal; any other step may lack the one before. Young months have had less time. A median is the least number
+-- of whole days within which half of those who came to the step did.
+with added_up as (
     select
-        *,
-        date_trunc('month', first_contact_at at time zone $timezone)::date as month,
-        (epoch_us(hot_at) - epoch_us(first_contact_at)) / 86400e6 as days_to_hot,
-        (epoch_us(handed_off_at) - epoch_us(first_contact_at)) / 86400e6 as days_to_handoff,
-        (epoch_us(met_at) - epoch_us(first_contact_at)) / 86400e6 as days_to_meeting,
-        (epoch_us(won_at) - epoch_us(first_contact_at)) / 86400e6 as days_to_won,
-    from lead_journeys
-    where coalesce(hot_at, handed_off_at, met_at, won_at) is not null
-),
-
-counted_in as (
-    select *, 'source' as dimension, source as value
-    from timed
-    union all
-    select *, 'segment' as dimension, unnest(segments) as value
-    from timed
-    union all
-    select *, 'scenario' as dimension, unnest(scenarios) as value
-    from timed
+        month,
+        dimension,
+        value,
+        step,
+        days,
+        sum(leads) over (partition by month, dimension, value, step order by days) as leads_by_then,
+        sum(leads) over (partition by month, dimension, value, step) as leads,
+    from cohort_time_counts
 ),
 
 times as (
@@ -33,12 +22,13 @@ times as (
         month,
         dimension,
         value,
-        median(days_to_hot) as median_days_to_hot,
-        median(days_to_handoff) as median_days_to_handoff,
-        median(days_to_meeting) as median_days_to_meeting,
-        median(days_to_won) as median_days_to_won,
-    from counted_in
-    group by all
+        min(days) filter (step = 'hot') as median_days_to_hot,
+        min(days) filter (step = 'handed_off') as median_days_to_handoff,
+        min(days) filter (step = 'met') as median_days_to_meeting,
+        min(days) filter (step = 'won') as median_days_to_won,
+    from added_up
+    where leads_by_then * 2 >= leads
+    group by month, dimension, value
 )
 
 select
