@@ -23,7 +23,8 @@ _OF_STAYS = {
 """The tables that days are counted from: whose rows are looked at, and which of these: those that differ, and with
 them what they are counted with."""
 _JOURNEY_PARTS = {
-    "sends": "journey_mails", "segment_members": "journey_stays", "lead_tier_changes": "journey_tiers",
+    "leads": "journey_leads", "scope_first_records": "journey_sources", "sends": "journey_mails",
+    "segment_members": "journey_stays", "lead_tier_changes": "journey_tiers",
 }  # fmt: skip
 """What stands for a large table where journeys are made anew."""
 _OF_JOURNEYS = "(select changed_journeys.lead_id from changed_journeys)"
@@ -43,11 +44,8 @@ class ChangedRows:
         """Find them; but for handoffs, nothing is replaced yet."""
         self._run("create temp table told_changes as from warehouse.derived_changes where number > $number")
         self.report("which mails have changed")
-        self._make("told_sends", "told_handoffs", "old_mails")
-        self._run(
-            "create temp table scope_sends as from ledger.sends"
-            " where rowid in (select told_sends.position from told_sends)"
-        )
+        self.values["latest_planned"] = self._value("select max(planned_at) from sends")
+        self._make("told_sends", "told_handoffs", "old_mails", "scope_sends")
         self._run(
             "create temp table scope_handoffs as from ledger.handoffs"
             " where handoff_id in (select told_handoffs.handoff_id from told_handoffs)"
@@ -61,9 +59,7 @@ class ChangedRows:
         self._find_stays()
 
     def _find_mails(self) -> None:
-        self.values["latest_outcomes"] = self._value(
-            "select max(rowid) - 2 * (select count(*) from told_sends) from warehouse.send_outcomes"
-        )
+        self.values["first_told_outcome"] = self._first_added("send_outcomes")
         self._make("told_outcomes")
         self._run(
             "create temp view scope_outcomes as from warehouse.send_outcomes"
@@ -122,9 +118,21 @@ class ChangedRows:
                 f" select {columns}, max(position) as position, sum(times)::integer as times"
                 f" from (select *, rowid as position, if(lead_id in {told}, -1, 0) as times from fresh.main.{name}"
                 f" where lead_id in (select {leads}.lead_id from {leads})"
-                f" union all by name select *, 1 as times from ({published_query(name)}) where lead_id in {told})"
+                f" union all by name select {columns}, 1 as times from warehouse.{name}"
+                f" where rowid >= {self._first_added(name)} and lead_id in {told})"
                 f" group by {columns} having {which}"
             )
+
+    def _first_added(self, name: str) -> int:
+        """The position from which a derived table has all that recomputes put into it since the publication before.
+
+        What they put there stands at the end and in order; when room is made of what was deleted, it only moves forward.
+        """
+        first: int = self._value(
+            f"select coalesce((select max(rowid) from warehouse.{name}), 0) + 1 - coalesce(sum(rows_added['{name}']), 0)"
+            " from warehouse.recomputes where number > $number"
+        )
+        return first
 
     @contextmanager
     def shown(self, kind: str) -> Iterator[None]:
@@ -180,11 +188,12 @@ class ChangedRows:
     def replace_journeys(self) -> None:
         """Make the journeys of those of whom anything differs anew; after all that they are made of."""
         self.report("lead_journeys")
-        self._make("journeys_at_hand", "receding_leads", "changed_journeys")
+        self._make("journeys_at_hand", "receding_leads", "changed_journeys", "newly_known_leads")
         self._run(f"create temp table old_lead_journeys as from journeys_at_hand where lead_id in {_OF_JOURNEYS}")
         views = {
             **{name: part_query(part) for name, part in _JOURNEY_PARTS.items()},
-            "leads": f"from warehouse.leads where lead_id in {_OF_JOURNEYS}",
+            "scope_activity": "from warehouse.lead_activity"
+            " where lead_id in (select newly_known_leads.lead_id from newly_known_leads)",
             "handoffs": f"from fresh.main.handoffs where current_lead_id in {_OF_JOURNEYS}",
             "deals": f"from fresh.main.deals where lead_id in {_OF_JOURNEYS}",
         }
@@ -267,5 +276,5 @@ class ChangedRows:
         run(self.connection, query, self.values)
 
     def _value(self, query: str) -> Any:
-        row = self.connection.execute(query).fetchone()
+        row = run(self.connection, query, self.values).fetchone()
         return row[0] if row else None

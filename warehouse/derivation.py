@@ -90,6 +90,7 @@ class Derivation:
         self.scope_is_all = False
         """Whether the scope is every lead there is, so that nothing has to be looked up in it."""
         self._emptied: set[str] = set()
+        self._added: dict[str, int] = {}
         self._database = str(self.value("select current_database()")).replace('"', '""')
         self._temporary: dict[str, str] = {}
         self._present: list[int] | None = None
@@ -181,7 +182,9 @@ class Derivation:
         # made for all leads at once, a lead's rows are laid together: a few leads are then found among them in a fourth
         # of the time
         order = "order by lead_id" if name in self._emptied and name in LAID_BY_LEAD else ""
-        self.connection.execute(f"insert into {table} by name select * from temp.{name} {order}")
+        added = self.value(f"insert into {table} by name select * from temp.{name} {order}")
+        if name in TOLD_CHANGES and added:
+            self._added[name] = self._added.get(name, 0) + added
 
     def _tell_changes(self, name: str, key: str, replaced: str) -> None:
         """Note whose rows of a kept table are about to differ: those that are not there before and after."""
@@ -314,9 +317,11 @@ class Derivation:
         if self.is_full:
             self.connection.execute("delete from recomputes")
             self.connection.execute("delete from derived_changes")
-        if self.is_full or self.value(f"select 1 from derived_changes where number = {self._number} limit 1"):
+        told = self.value(f"select 1 from derived_changes where number = {self._number} limit 1")
+        if self.is_full or told or self._added:
             self.connection.execute(
-                "insert into recomputes values (?, ?, ?, ?)", [self._number, uuid.uuid4().hex, self.as_of, self.is_full]
+                "insert into recomputes values (?, ?, ?, ?, ?)",
+                [self._number, uuid.uuid4().hex, self.as_of, self.is_full, self._added],
             )
 
 

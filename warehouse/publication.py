@@ -77,7 +77,12 @@ class Publication:
                 from before.main.publication
                 inner join warehouse.recomputes on publication.recompute_id = recomputes.recompute_id
                 cross join warehouse.derivation  -- nothing derived stands where facts were erased
-                where made_by = $made_by and timezone = $timezone and publication.as_of <= $as_of
+                where
+                    made_by = $made_by and timezone = $timezone and publication.as_of <= $as_of
+                    and not exists (
+                        select 1 from warehouse.recomputes as later
+                        where later.number > recomputes.number and later.rows_added is null
+                    )
                 """,
                 {name: self.values[name] for name in ("made_by", "timezone", "as_of")},
             ).fetchone()
@@ -95,6 +100,8 @@ class Publication:
             ("scope_handoffs", "ledger.handoffs"),
             ("scope_outcomes", "warehouse.send_outcomes"),
             ("scope_aliases", "warehouse.lead_aliases"),
+            ("scope_activity", "warehouse.lead_activity"),
+            ("scope_first_records", "warehouse.lead_first_records"),
         ):
             self._run(f"create temp view {name} as from {source}")
         self._run(f"create temp view mail_outcomes as {part_query('mail_outcomes')}")

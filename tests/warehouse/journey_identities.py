@@ -123,7 +123,10 @@ def cohorts_recompute(found: Published) -> None:
         median_days_to_won=days["won"],
     ).groupby(keys, as_index=False).quantile(0.5, interpolation="lower")  # fmt: skip
     same(cohorts, medians, keys)
-    taken = pd.concat([counted[keys].assign(step=step, days=taken).dropna(subset="days") for step, taken in days.items()])
+    taken = pd.concat(
+        counted[keys].assign(step=step, days=number)[number.notna()].astype({"days": int})
+        for step, number in days.items()
+    )
     each = [*keys, "step", "days"]
     times = as_dates(tables["kpi_cohort_times"], "month")
     assert len(times) == len(taken.drop_duplicates(each))

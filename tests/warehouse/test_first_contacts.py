@@ -22,7 +22,6 @@ from warehouse.recompute import recompute
 def spare() -> Iterator[duckdb.DuckDBPyConnection]:
     """A warehouse of which nobody was mailed or handed off, as publications see it."""
     with empty_warehouse() as connection:
-        connection.execute("create schema warehouse")
         instants_of = {
             "sends": ("sent_at", "delivered_at", "clicked_at"),
             "handoffs": ("handed_off_at", "first_contact_at", "met_at"),
@@ -36,8 +35,8 @@ def spare() -> Iterator[duckdb.DuckDBPyConnection]:
 def journeys_of(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> list[tuple[datetime, str]]:
     """Derive everything and leave the journeys behind as a table. Returns first contacts and their sources."""
     recompute(connection, rule_set(), as_of, OWN_URL)
-    for table in ("lead_starts", "lead_activity", "lead_first_records"):
-        connection.execute(f"create view warehouse.{table} as from main.{table}")
+    for name in ("activity", "first_records"):
+        connection.execute(f"create view scope_{name} as from lead_{name}")
     connection.execute(f"create table journeys as {published_query('lead_journeys')}", {"as_of": as_of})
     return connection.execute("select first_contact_at, source from journeys").fetchall()
 

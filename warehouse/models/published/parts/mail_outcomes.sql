@@ -2,7 +2,21 @@
 -- key: send_id
 -- from: scope_sends, scope_outcomes, scope_aliases
 select
-    scope_sends.* exclude (email),
+    scope_sends.send_id,
+    scope_sends.lead_id,
+    scope_sends.scenario,
+    scope_sends.step,
+    scope_sends.variant,
+    scope_sends.occurrence,
+    scope_sends.segment,
+    scope_sends.category,
+    scope_sends.state,
+    scope_sends.state_reason,
+    scope_sends.due_at,
+    scope_sends.planned_at,
+    scope_sends.sent_at,
+    scope_sends.state_changed_at,
+    scope_sends.rule_set_version,
     coalesce(aliases.lead_id, scope_sends.lead_id) as current_lead_id,
     send_outcomes.delivered_at,
     -- a click proves an open that no picture told of

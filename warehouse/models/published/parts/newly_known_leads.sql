@@ -1,0 +1,12 @@
+-- One row per lead of those whose journey is made anew whose first contact may be another than was published.
+-- key: lead_id
+-- from: changed_journeys, journeys_at_hand, told_changes
+select lead_id
+from changed_journeys
+where
+    lead_id not in (select journeys_at_hand.lead_id from journeys_at_hand)
+    or lead_id in (
+        select told_changes.id
+        from told_changes
+        where told_changes.table_name in ('lead_activity', 'lead_starts', 'lead_first_records', 'lead_aliases')
+    )
