@@ -23,7 +23,7 @@ _OF_STAYS = {
 """The tables that days are counted from: whose rows are looked at, and which of these: those that differ, and with
 them what they are counted with."""
 _JOURNEY_PARTS = {
-    "leads": "journey_leads", "scope_first_records": "journey_sources", "sends": "journey_mails",
+    "scope_leads": "journey_leads", "scope_first_records": "journey_sources", "sends": "journey_mails",
     "segment_members": "journey_stays", "lead_tier_changes": "journey_tiers",
 }  # fmt: skip
 """What stands for a large table where journeys are made anew."""
@@ -188,8 +188,12 @@ class ChangedRows:
     def replace_journeys(self) -> None:
         """Make the journeys of those of whom anything differs anew; after all that they are made of."""
         self.report("lead_journeys")
-        self._make("journeys_at_hand", "receding_leads", "changed_journeys", "newly_known_leads")
-        self._run(f"create temp table old_lead_journeys as from journeys_at_hand where lead_id in {_OF_JOURNEYS}")
+        self._make("journeys_at_hand", "receding_leads", "changed_journeys")
+        self._run(
+            "create temp table old_lead_journeys as select *, rowid as position from lead_journeys where rowid in"
+            f" (select journeys_at_hand.position from journeys_at_hand where lead_id in {_OF_JOURNEYS})"
+        )
+        self._make("newly_known_leads")
         views = {
             **{name: part_query(part) for name, part in _JOURNEY_PARTS.items()},
             "scope_activity": "from warehouse.lead_activity"

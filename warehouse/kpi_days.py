@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import duckdb
 
-from warehouse.published_queries import part_query, published_query, run
+from warehouse.published_queries import part_query, published_query, put_rows, run
 
 COUNTED = {
     "kpi_mail_daily": ("mail_counts", "kept_mail_counts", "date, scenario, step, variant, segment"),
@@ -57,7 +57,12 @@ class Day:
 
 
 def write_days(
-    connection: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, object], *, has_before: bool
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    values: Mapping[str, object],
+    *,
+    is_renewed: bool,
+    has_before: bool,
 ) -> None:
     """Write a table by day, and mark the rows of days that were over when they were published otherwise before.
 
@@ -65,6 +70,7 @@ def write_days(
         connection: Whose database in use gets the table; the publication before is ``before``.
         name: The published table; its query gives a row a key.
         values: What queries ask for: ``as_of``, ``timezone``.
+        is_renewed: Whether the database in use has the table as it was before.
         has_before: Whether there is a publication before.
     """
     run(connection, f"create temp table written as {published_query(name)}", values)
@@ -86,7 +92,7 @@ def write_days(
         """
     else:
         query = "select *, null::timestamptz as restated_at from written"
-    run(connection, f"create or replace table {name} as {query} order by all", values)
+    put_rows(connection, name, f"{query} order by all", values, is_renewed=is_renewed)
     connection.execute("drop table temp.written")
 
 

@@ -21,7 +21,7 @@ from warehouse.changed_rows import ChangedRows
 from warehouse.comments import comment_tables
 from warehouse.derivation import MODELS, Progress
 from warehouse.kpi_days import COUNTED, OF_JOURNEYS, Day, write_days
-from warehouse.published_queries import CREDITABLE, part_query, published_query, run
+from warehouse.published_queries import CREDITABLE, part_query, published_query, put_rows, run
 
 if TYPE_CHECKING:
     from settings import Settings
@@ -43,10 +43,14 @@ _RENEWED = (
     "send_decisions", "sends", "handoffs", "lead_journeys", "deal_mails", "kpi_stage_times",
 )  # fmt: skip
 """Those of which rows are replaced."""
-_NOT_COUNTED = ("accounts", "lead_accounts", "lead_mail_kinds")
-"""Large ones, made anew, that no figure is counted from."""
+_NOT_COUNTED = ("leads", "lead_score_points", "accounts", "lead_accounts", "lead_mail_kinds")
+"""Large ones that no figure is counted from: they come last."""
 _LAST = ("kpi_handoff_daily", "kpi_attribution_daily", "kpi_ab_tests")
 """Those that are made anew, of others that are renewed."""
+
+
+_MADE_TWICE = ("kpi_ab_tests",)
+"""Those that get more columns in the end."""
 
 
 class Publication:
@@ -100,6 +104,7 @@ class Publication:
             ("scope_handoffs", "ledger.handoffs"),
             ("scope_outcomes", "warehouse.send_outcomes"),
             ("scope_aliases", "warehouse.lead_aliases"),
+            ("scope_leads", "warehouse.leads"),
             ("scope_activity", "warehouse.lead_activity"),
             ("scope_first_records", "warehouse.lead_first_records"),
         ):
@@ -112,7 +117,9 @@ class Publication:
         self.report("what is credited to mails")
         for part in ("asked_acts", "conversions"):
             self._run(f"create temp table {part} as {part_query(part)}")
-        for name in PUBLISHED_TABLES:
+        for name in (*(name for name in PUBLISHED_TABLES if name not in _NOT_COUNTED), *_NOT_COUNTED):
+            if name == _NOT_COUNTED[0]:
+                self._write_out()
             self.report(name)
             if name in COUNTED:
                 day = Day(self.connection, name, self.values)
@@ -120,7 +127,7 @@ class Publication:
                 day.sum_up(is_renewed=False)
             if name == "kpi_stage_times":
                 self._run(f"create temp table stage_moves as {part_query('stage_moves')}")
-            self._write(name)
+            self._write(name, is_renewed=False)
         self._finish()
 
     def renew(self) -> bool:
@@ -150,29 +157,32 @@ class Publication:
         self._write_all((*COUNTED, *_LAST))
         if not self._agrees():
             return False
-        self.report("writing the KPI tables")
         self.connection.commit()
-        self.connection.execute("set max_vacuum_tasks = 0")  # the room of deleted rows is looked after at the end
-        self.connection.execute("checkpoint fresh")
-        self.connection.execute("reset max_vacuum_tasks")
+        self._write_out()
         self.connection.begin()
         rows.replace_leads()
-        self._write_all(_NOT_COUNTED)
+        self._write_all(name for name in _NOT_COUNTED if name not in _RENEWED)
         self._finish()
         self.report("writing the rest")
         self.connection.commit()
         return True
 
+    def _write_out(self) -> None:
+        self.report("writing the KPI tables")
+        self._run("set max_vacuum_tasks = 0")  # the room of deleted rows is looked after at the end
+        self._run("checkpoint fresh")
+        self._run("reset max_vacuum_tasks")
+
     def _write_all(self, names: Iterable[str]) -> None:
         for name in names:
             self.report(name)
-            self._write(name)
+            self._write(name, is_renewed=True)
 
-    def _write(self, name: str) -> None:
+    def _write(self, name: str, *, is_renewed: bool) -> None:
         if name.endswith("_daily"):
-            write_days(self.connection, name, self.values, has_before=self._has_before)
+            write_days(self.connection, name, self.values, is_renewed=is_renewed, has_before=self._has_before)
         else:
-            self._run(f"create or replace table {name} as {published_query(name)}")
+            put_rows(self.connection, name, published_query(name), self.values, is_renewed=is_renewed and name not in _MADE_TWICE)
 
     def _agrees(self) -> bool:
         """Whether each state has as many mails as in the ledger, and the days count all: none changed unseen."""

@@ -31,3 +31,14 @@ def run(
 ) -> duckdb.DuckDBPyConnection:
     """Run a statement, binding those values that it mentions."""
     return connection.execute(query, {name: values[name] for name in set(PARAMETER.findall(query))})
+
+
+def put_rows(
+    connection: duckdb.DuckDBPyConnection, name: str, query: str, values: Mapping[str, object], *, is_renewed: bool
+) -> None:
+    """Make a published table of a query, or give it these rows where it is renewed: it keeps its comments then."""
+    if is_renewed:
+        connection.execute(f"delete from {name}")
+        run(connection, f"insert into {name} {query}", values)
+    else:
+        run(connection, f"create or replace table {name} as {query}", values)

@@ -35,8 +35,8 @@ def spare() -> Iterator[duckdb.DuckDBPyConnection]:
 def journeys_of(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> list[tuple[datetime, str]]:
     """Derive everything and leave the journeys behind as a table. Returns first contacts and their sources."""
     recompute(connection, rule_set(), as_of, OWN_URL)
-    for name in ("activity", "first_records"):
-        connection.execute(f"create view scope_{name} as from lead_{name}")
+    for name, table in (("leads", "leads"), ("activity", "lead_activity"), ("first_records", "lead_first_records")):
+        connection.execute(f"create view scope_{name} as from {table}")
     connection.execute(f"create table journeys as {published_query('lead_journeys')}", {"as_of": as_of})
     return connection.execute("select first_contact_at, source from journeys").fetchall()
 

@@ -1,6 +1,6 @@
 -- One row per lead: when it first came to each step from the first contact to a deal won.
 -- key: lead_id
--- from: leads, scope_activity, scope_first_records, segment_members, lead_tier_changes, sends, handoffs, deals
+-- from: scope_leads, scope_activity, scope_first_records, segment_members, lead_tier_changes, sends, handoffs, deals
 -- Every input is joined by the lead alone, so a few leads may be made anew by themselves. The first contact is the
 -- first thing known of the lead, also what a browser saw before anybody knew whose it was; its source is that of the
 -- record or event that tells of it, of several of one instant the first by name. Steps do not wait for one another:
@@ -91,7 +91,7 @@ select
     coalesce(bought.amount, 0)::decimal(18, 2) as amount,
     coalesce(belonged.segments, []) as segments,
     coalesce(mails.scenarios, []) as scenarios,
-from leads
+from scope_leads as leads
 left join scope_activity as activity on leads.lead_id = activity.lead_id
 left join scope_first_records as records on leads.lead_id = records.lead_id
 left join mails on leads.lead_id = mails.lead_id

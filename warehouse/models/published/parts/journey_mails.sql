@@ -1,6 +1,6 @@
 -- One row per lead of those whose journey is made anew, and scenario or mail: when it was mailed and clicked.
 -- key: none
--- from: new_mails, journeys_at_hand, changed_journeys, receding_leads, sends
+-- from: new_mails, old_lead_journeys, changed_journeys, receding_leads, sends
 -- Of most leads the times that their journey had stand for all mails that have not changed.
 select current_lead_id, scenario, sent_at, delivered_at, clicked_at
 from new_mails
@@ -12,10 +12,8 @@ select
     mailed_at as sent_at,
     null as delivered_at,
     clicked_at,
-from journeys_at_hand
-where
-    lead_id in (select changed_journeys.lead_id from changed_journeys)
-    and lead_id not in (select receding_leads.lead_id from receding_leads)
+from old_lead_journeys
+where lead_id not in (select receding_leads.lead_id from receding_leads)
 union all
 select current_lead_id, scenario, sent_at, delivered_at, clicked_at
 from fresh.main.sends

@@ -1,5 +1,5 @@
--- One row per lead of whom anything has changed that its way from the first contact to a deal is made of: that way as
--- it was published before, and where.
+-- One row per lead of whom anything has changed that its way from the first contact to a deal is made of: what changes
+-- that way most, as it was published before, and where that stands.
 -- key: lead_id
 -- from: lead_journeys, told_changes, changed_leads, old_mails, new_mails
 with looked_at as (
@@ -17,6 +17,6 @@ with looked_at as (
     from new_mails
 )
 
-select lead_journeys.*, lead_journeys.rowid as position
+select lead_id, mailed_at, clicked_at, segments, scenarios, rowid as position
 from lead_journeys
 where lead_id in (select looked_at.lead_id from looked_at)

@@ -1,10 +1,10 @@
 -- One row per lead of those whose journey is made anew whose first contact may be another than was published.
 -- key: lead_id
--- from: changed_journeys, journeys_at_hand, told_changes
+-- from: changed_journeys, old_lead_journeys, told_changes
 select lead_id
 from changed_journeys
 where
-    lead_id not in (select journeys_at_hand.lead_id from journeys_at_hand)
+    lead_id not in (select old_lead_journeys.lead_id from old_lead_journeys)
     or lead_id in (
         select told_changes.id
         from told_changes
