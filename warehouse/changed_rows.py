@@ -42,17 +42,22 @@ class ChangedRows:
 
     def find(self) -> None:
         """Find them; but for handoffs, nothing is replaced yet."""
-        self._run("create temp table told_changes as from warehouse.derived_changes where number > $number")
+        self._run(
+            "create temp table told_changes as from warehouse.derived_changes"
+            " where number > $number and table_name != 'leads'"
+        )
         self.report("which mails have changed")
         self.values["latest_planned"] = self._value("select max(planned_at) from sends")
-        self._make("told_sends", "told_handoffs", "old_mails", "scope_sends")
+        self._make("told_sends", "told_handoffs", "old_mails")
+        self._run(f"create temp view scope_sends as {part_query('scope_sends')}")
         self._run(
             "create temp table scope_handoffs as from ledger.handoffs"
             " where handoff_id in (select told_handoffs.handoff_id from told_handoffs)"
         )
         self._run(
             "create temp table scope_aliases as from warehouse.lead_aliases where alias_lead_id in"
-            " (select scope_sends.lead_id from scope_sends union select scope_handoffs.lead_id from scope_handoffs)"
+            " (select told_sends.lead_id from told_sends union all select old_mails.lead_id from old_mails"
+            " union all select scope_handoffs.lead_id from scope_handoffs)"
         )
         self._find_mails()
         self._replace_handoffs()
@@ -76,7 +81,7 @@ class ChangedRows:
         self._make("asked_acts")
         self.values["acted_since"] = self._value("select min(earliest_at) from credited_leads")
         self.values["conversion_window"] = self._value("select conversion_window from warehouse.rule_set")
-        self._make("kept_mails")
+        self._make("acting_leads", "kept_mails")
         self._run(
             f"create temp view creditable_mails as {CREDITABLE} from mail_outcomes where delivered_at is not null"
             f" union all {CREDITABLE} from kept_mails"
@@ -110,6 +115,7 @@ class ChangedRows:
         self.report("which leads have changed")
         self._make("turned_leads", "changed_leads")
         for name, (leads, which) in _OF_STAYS.items():
+            self.values["first_added"] = self._first_added(name)
             columns = ", ".join(self._columns(name))
             told = f"(select id from told_changes where table_name = '{name}')"
             # of those whose rows have not changed, the rows before are those now
@@ -119,7 +125,7 @@ class ChangedRows:
                 f" from (select *, rowid as position, if(lead_id in {told}, -1, 0) as times from fresh.main.{name}"
                 f" where lead_id in (select {leads}.lead_id from {leads})"
                 f" union all by name select {columns}, 1 as times from warehouse.{name}"
-                f" where rowid >= {self._first_added(name)} and lead_id in {told})"
+                f" where rowid >= $first_added and lead_id in {told})"
                 f" group by {columns} having {which}"
             )
 
@@ -128,9 +134,11 @@ class ChangedRows:
 
         What they put there stands at the end and in order; when room is made of what was deleted, it only moves forward.
         """
+        added = f"(select coalesce(sum(rows_added['{name}']), 0) from warehouse.recomputes where number > $number)"
+        # the end is looked for behind as many rows as there are
         first: int = self._value(
-            f"select coalesce((select max(rowid) from warehouse.{name}), 0) + 1 - coalesce(sum(rows_added['{name}']), 0)"
-            " from warehouse.recomputes where number > $number"
+            f"select coalesce(max(rowid), 0) + 1 - {added} from warehouse.{name}"
+            f" where rowid >= (select count(*) - 1 from warehouse.{name})"
         )
         return first
 
@@ -247,7 +255,9 @@ class ChangedRows:
 
     def _replace_leads(self, name: str) -> None:
         self.report(name)
-        whose = "where lead_id in (select id from told_changes where table_name = 'leads')"
+        whose = (
+            "where lead_id in (select id from warehouse.derived_changes where number > $number and table_name = 'leads')"
+        )
         rows, going = (self._value(f"select count(*) from {name} {which}") for which in ("", whose))
         if going > rows * _LARGE_PART:
             self._run(f"create or replace table {name} as {published_query(name)}")

@@ -1,25 +1,14 @@
 -- One row per mail whose row stays but for what is credited to it, of leads of whose mails others may be credited.
 -- key: send_id
--- from: sends, told_sends, credited_leads, asked_acts
+-- from: sends, told_sends, acting_leads
 -- Acts from $acted_since on are credited anew, so mails delivered within the window before it are looked at.
-with acting as (
-    select lead_id from asked_acts
-    union
-    -- what was credited may be no more
-    select current_lead_id as lead_id
-    from sends
-    where
-        converted_at >= $acted_since
-        and current_lead_id in (select credited_leads.lead_id from credited_leads)
-),
-
-looked_at as (
+with looked_at as (
     -- by their places, so that of most rows no more is read than these columns
     select sends.rowid as position
     from sends
     anti join told_sends on sends.send_id = told_sends.send_id
     where
-        sends.current_lead_id in (select acting.lead_id from acting)
+        sends.current_lead_id in (select acting_leads.lead_id from acting_leads)
         and sends.delivered_at > $acted_since::timestamptz - $conversion_window::interval
 )
 
