@@ -1,7 +1,8 @@
 """Measures publications: all tables anew, and a day later what that day changed.
 
 The crowd's mails stand in a ledger beside its facts. The day adds visits of an earlier one, mails to one in thirty
-leads and what they did with them, late opens of mails of two months, and what turns with time alone. Each publication
+leads and what they did with them, late opens of mails of two months, new leads and deals, leads who become one, and what
+turns with time alone. Each publication
 is a process of its own.
 """
 
@@ -135,6 +136,50 @@ where
 """
 
 
+_NEW_LEADS = """
+insert into lead_records by name
+select
+    md5(concat('{to}', number)) as record_id, 'contacts' as source, concat('new', number) as external_id,
+    concat('new', number, '@newcomers.example') as email, timestamptz '{to}' + to_seconds(number) as occurred_at,
+    occurred_at as received_at, occurred_at as created_at,
+    map {{'company': concat('newcomer ', number), 'title': '部長', 'industry': '製造業'}} as attributes
+from range({leads} // 365) as numbers(number)
+"""
+_MERGES = """
+insert into lead_records by name
+with chosen as (
+    select external_id, row_number() over (order by hash(external_id)) as number
+    from lead_records
+    where source = 'contacts' and external_id is not null and received_at <= '{to}'
+    qualify number <= 40
+)
+
+select
+    md5(concat('{to}', 'merge', odd.number)) as record_id, 'contacts' as source, odd.external_id,
+    records.email, timestamptz '{to}' + interval 3 hours as occurred_at, occurred_at as received_at,
+    occurred_at as created_at, map {{}}::map(varchar, varchar) as attributes
+from chosen as odd
+inner join chosen as even on odd.number + 1 = even.number and odd.number % 2 = 1
+inner join lead_records as records on even.external_id = records.external_id and records.source = 'contacts'
+where records.email is not null
+"""
+_DEALS = """
+insert into deal_records by name
+with chosen as (
+    select email, row_number() over (order by hash(email)) as number
+    from lead_records
+    where email is not null and received_at <= '{to}'
+    qualify number <= {leads} // 36500
+)
+
+select
+    md5(concat('{to}', 'deal', number)) as record_id, 'deals' as source, concat('of the day ', number) as deal_id, email,
+    if(number % 4 = 0, 'won', 'open') as status, 100000 as amount, timestamptz '{to}' + interval 4 hours as occurred_at,
+    occurred_at as received_at, map {{}}::map(varchar, varchar) as attributes
+from chosen
+"""
+
+
 @dataclass(frozen=True)
 class Publishing:
     """One publication: its seconds, the most memory it held in bytes, and the seconds of its parts."""
@@ -152,7 +197,8 @@ def make_home(folder: Path, leads: int, events: int) -> Path:
     for path in (settings.ledger, settings.published):
         path.unlink(missing_ok=True)
     with open_warehouse(settings) as connection:
-        connection.execute("delete from events where received_at > $1", [AS_OF])
+        for table in ("events", "lead_records", "deal_records"):
+            connection.execute(f"delete from {table} where received_at > $1", [AS_OF])
         recompute(connection, bench_rules(), AS_OF, OWN_URL)
     _fill_ledger(home, AS_OF - timedelta(days=1000), AS_OF)
     return home
@@ -173,6 +219,9 @@ def live_a_day(home: Path, begins_at: datetime = AS_OF) -> dict[str, int]:
         since = AS_OF - timedelta(days=30)
         for statement in (_VISITS, _MAILS, _LATE):
             connection.execute(statement.format(since=since, to=begins_at))
+        (leads,) = connection.execute("select count(*) from leads").fetchall()[0]
+        for statement in (_NEW_LEADS, _MERGES, _DEALS):
+            connection.execute(statement.format(to=begins_at, leads=leads))
         connection.execute("delete from events where received_at > $1", [ends_at])
         (after,) = connection.execute("select count(*) from events").fetchall()[0]
         recompute(connection, bench_rules(), ends_at, OWN_URL)

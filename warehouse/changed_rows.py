@@ -165,10 +165,6 @@ class ChangedRows:
         with self._seen(views):
             yield
 
-    def find_moves(self, kind: str) -> None:
-        """Find the moves between stages of those who turned, as they were or are, while these are shown."""
-        self._run(f"create temp table {kind}_stage_moves as {part_query('stage_moves')}")
-
     def replace(self) -> None:
         """Replace them in the tables."""
         self.report("sends")
@@ -218,18 +214,6 @@ class ChangedRows:
         """Let queries see the journeys that changed, old or new, in place of all."""
         with self._seen({"lead_journeys": f"from {kind}_lead_journeys"}):
             yield
-
-    def replace_stage_times(self) -> None:
-        """Count the times of those months and moves anew of which any move differs."""
-        self.report("kpi_stage_times")
-        self._make("changed_stage_times", "moving_leads")
-        whose = "lead_id in (select moving_leads.lead_id from moving_leads)"
-        key = "(month, from_stage, to_stage)"
-        which = f"{key} in (select {key} from changed_stage_times)"
-        with self._seen({"lead_stage_changes": f"from fresh.main.lead_stage_changes where {whose}"}):
-            self._run(f"create temp table stage_moves as from ({part_query('stage_moves')}) where {which}")
-        self._run(f"delete from kpi_stage_times where {which}")
-        self._run(f"insert into kpi_stage_times {published_query('kpi_stage_times')}")
 
     def replace_deal_mails(self) -> None:
         """Give the deals of those leads anew to mails whose deals, or whose mails before them, differ."""

@@ -16,6 +16,7 @@ COUNTED = {
     "kpi_mail_daily": ("mail_counts", "kept_mail_counts", "date, scenario, step, variant, segment"),
     "kpi_funnel_daily": ("funnel_changes", "kept_funnel_changes", "date, stage"),
     "kpi_segment_daily": ("segment_changes", "kept_segment_changes", "date, segment, tier"),
+    "kpi_move_times": ("stage_time_counts", "kept_stage_time_counts", "month, from_stage, to_stage, days"),
     "kpi_cohort_times": ("cohort_time_counts", "kept_cohort_time_counts", "month, dimension, value, step, days"),
     "kpi_cohorts": ("cohort_counts", "kept_cohort_counts", "month, dimension, value"),
 }

@@ -33,19 +33,19 @@ PUBLISHED_TABLES = (
     "send_decisions", "sends", "handoffs", "handoff_decisions", "handoff_changes", "notices", "sfa_conflicts",
     "lead_journeys", "deal_mails",
     "kpi_mail_daily", "kpi_funnel_daily", "kpi_segment_daily", "kpi_handoff_daily", "kpi_attribution_daily",
-    "kpi_cohort_times", "kpi_cohorts", "kpi_stage_times",
+    "kpi_move_times", "kpi_stage_times", "kpi_cohort_times", "kpi_cohorts",
     "kpi_ab_tests", "kpi_reviews",
 )  # fmt: skip
 """In the order in which they are built."""
 
 _RENEWED = (
     "leads", "lead_score_points", "segment_members", "lead_stage_changes", "lead_tier_changes",
-    "send_decisions", "sends", "handoffs", "lead_journeys", "deal_mails", "kpi_stage_times",
+    "send_decisions", "sends", "handoffs", "lead_journeys", "deal_mails",
 )  # fmt: skip
 """Those of which rows are replaced."""
 _NOT_COUNTED = ("leads", "lead_score_points", "accounts", "lead_accounts", "lead_mail_kinds")
 """Large ones that no figure is counted from: they come last."""
-_LAST = ("kpi_handoff_daily", "kpi_attribution_daily", "kpi_ab_tests")
+_LAST = ("kpi_stage_times", "kpi_handoff_daily", "kpi_attribution_daily", "kpi_ab_tests")
 """Those that are made anew, of others that are renewed."""
 
 
@@ -125,8 +125,6 @@ class Publication:
                 day = Day(self.connection, name, self.values)
                 day.count("new")
                 day.sum_up(is_renewed=False)
-            if name == "kpi_stage_times":
-                self._run(f"create temp table stage_moves as {part_query('stage_moves')}")
             self._write(name, is_renewed=False)
         self._finish()
 
@@ -143,14 +141,12 @@ class Publication:
             with rows.shown(kind):
                 for day in days:
                     day.count(kind)
-                rows.find_moves(kind)
         rows.replace()
         rows.replace_journeys()
         for kind in ("old", "new"):
             with rows.shown_journeys(kind):
                 for cohort in cohorts:
                     cohort.count(kind)
-        rows.replace_stage_times()
         rows.replace_deal_mails()
         for day in (*days, *cohorts):
             day.sum_up(is_renewed=True)

@@ -145,14 +145,27 @@ def stage_times_recompute(found: Published) -> None:
     moves = changes[changes["from_stage"].notna()].copy()
     moves["month"] = found.months(moves["changed_at"])
     keys = ["month", "from_stage", "to_stage"]
+    moves["days"] = (moves["days"] // 1).astype(int)
     times = as_dates(found.tables["kpi_stage_times"], "month")
     assert times["leads"].sum() == len(moves)
     if len(moves):
         grouped = moves.groupby(keys)["days"]
-        expected = pd.DataFrame(
-            {"leads": grouped.size(), "median_days": grouped.median(), "p90_days": grouped.quantile(0.9)}
-        ).reset_index()
+        expected = pd.DataFrame({
+            "leads": grouped.size(),
+            "median_days": grouped.quantile(0.5, interpolation="lower"),
+            "p90_days": grouped.apply(_ninth_tenth),
+        }).reset_index()
         same(times, expected, keys)
+    each = [*keys, "days"]
+    taken = as_dates(found.tables["kpi_move_times"], "month")
+    assert len(taken) == len(moves.drop_duplicates(each))
+    if len(moves):
+        same(taken, moves.groupby(each, as_index=False).size().rename(columns={"size": "moves"}), each)
+
+
+def _ninth_tenth(days: pd.Series[int]) -> int:
+    """The least number of days within which nine in ten are."""
+    return int(sorted(days)[-(-9 * len(days) // 10) - 1])
 
 
 def deals_are_shared_out(found: Published) -> None:

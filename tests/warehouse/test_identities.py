@@ -32,7 +32,7 @@ from warehouse.publish import publish
 EXAMPLES = os.environ.get("NURTURE_PROPERTY_EXAMPLES")
 REACHED = (
     "kpi_mail_daily", "kpi_funnel_daily", "kpi_segment_daily", "kpi_handoff_daily", "kpi_cohorts",
-    "kpi_cohort_times", "kpi_stage_times", "kpi_attribution_daily", "deal_mails", "kpi_ab_tests",
+    "kpi_cohort_times", "kpi_move_times", "kpi_stage_times", "kpi_attribution_daily", "deal_mails", "kpi_ab_tests",
 )  # fmt: skip
 """What the stories have to fill, all together, lest nothing be compared with nothing."""
 

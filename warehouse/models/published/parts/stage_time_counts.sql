@@ -1,9 +1,9 @@
--- One row per move of a lead between purchase stages, of the leads looked at: its local month, and the days before it.
--- key: lead_id, changed_at
+-- One row per local month, move between purchase stages and number of days that the stage before lasted, of the leads
+-- looked at: how many moves.
+-- key: month, from_stage, to_stage, days
 -- from: lead_stage_changes
 with stays as (
     select
-        lead_id,
         changed_at,
         from_stage,
         to_stage,
@@ -12,11 +12,11 @@ with stays as (
 )
 
 select
-    lead_id,
-    changed_at,
     date_trunc('month', changed_at at time zone $timezone)::date as month,
     from_stage,
     to_stage,
-    (epoch_us(changed_at) - epoch_us(entered_at)) / 86400e6 as days,
+    ((epoch_us(changed_at) - epoch_us(entered_at)) // 86400000000)::integer as days,
+    count(*) as moves,
 from stays
 where from_stage is not null
+group by all
