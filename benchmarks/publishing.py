@@ -1,9 +1,9 @@
-"""Measures publications: all tables anew, and a day later what that day changed.
+"""Measures publications: all tables anew, and what a day changed, twice.
 
-The crowd's mails stand in a ledger beside its facts. The day adds visits of an earlier one, mails to one in thirty
-leads and what they did with them, late opens of mails of two months, new leads and deals, leads who become one, and what
-turns with time alone. Each publication
-is a process of its own.
+The crowd's mails stand in a ledger beside its facts. A day of its year adds visits of an earlier one, mails to one in
+thirty leads and what they did with them, late opens of mails of two months, deals, and what turns with time alone. The
+day after brings people as well, whom the crowd has none of: new leads, and leads who turn out to be one, whose mails of
+the whole year change hands. Each publication is a process of its own.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from warehouse.publish import publish
 from warehouse.recompute import recompute
 
 TOMORROW = AS_OF + timedelta(days=1)
+DAY_AFTER = TOMORROW + timedelta(days=1)
 OWN_URL = "https://nurture.example"
 NO_KPI = frozenset(
     {
@@ -139,7 +140,7 @@ where
 _NEW_LEADS = """
 insert into lead_records by name
 select
-    md5(concat('{to}', number)) as record_id, 'contacts' as source, concat('new', number) as external_id,
+    md5(concat('{to}', number)) as record_id, 'contacts' as source, concat('{to} ', number) as external_id,
     concat('new', number, '@newcomers.example') as email, timestamptz '{to}' + to_seconds(number) as occurred_at,
     occurred_at as received_at, occurred_at as created_at,
     map {{'company': concat('newcomer ', number), 'title': '部長', 'industry': '製造業'}} as attributes
@@ -173,7 +174,7 @@ with chosen as (
 )
 
 select
-    md5(concat('{to}', 'deal', number)) as record_id, 'deals' as source, concat('of the day ', number) as deal_id, email,
+    md5(concat('{to}', 'deal', number)) as record_id, 'deals' as source, concat('{to} ', number) as deal_id, email,
     if(number % 4 = 0, 'won', 'open') as status, 100000 as amount, timestamptz '{to}' + interval 4 hours as occurred_at,
     occurred_at as received_at, map {{}}::map(varchar, varchar) as attributes
 from chosen
@@ -211,7 +212,7 @@ def _fill_ledger(home: Path, since: datetime, as_of: datetime) -> None:
             ledger.execute(statement, {name: value for name, value in values.items() if f"${name}" in statement})
 
 
-def live_a_day(home: Path, begins_at: datetime = AS_OF) -> dict[str, int]:
+def live_a_day(home: Path, begins_at: datetime = AS_OF, *, brings_people: bool = False) -> dict[str, int]:
     """Let a day go by. Returns how much happened, by what."""
     ends_at = begins_at + timedelta(days=1)
     with open_warehouse(settings_for(home)) as connection:
@@ -220,7 +221,7 @@ def live_a_day(home: Path, begins_at: datetime = AS_OF) -> dict[str, int]:
         for statement in (_VISITS, _MAILS, _LATE):
             connection.execute(statement.format(since=since, to=begins_at))
         (leads,) = connection.execute("select count(*) from leads").fetchall()[0]
-        for statement in (_NEW_LEADS, _MERGES, _DEALS):
+        for statement in (_DEALS, _NEW_LEADS, _MERGES) if brings_people else (_DEALS,):
             connection.execute(statement.format(to=begins_at, leads=leads))
         connection.execute("delete from events where received_at > $1", [ends_at])
         (after,) = connection.execute("select count(*) from events").fetchall()[0]
@@ -232,15 +233,19 @@ def live_a_day(home: Path, begins_at: datetime = AS_OF) -> dict[str, int]:
     return {"events": after - before, "sends": sends, **told}
 
 
-def measure_publishing(folder: Path, leads: int, events: int, report: Report) -> tuple[Publishing, Publishing]:
-    """Publish anew, and a day later renew. Returns (anew, renewed)."""
+def measure_publishing(
+    folder: Path, leads: int, events: int, report: Report
+) -> tuple[Publishing, Publishing, Publishing]:
+    """Publish anew, and renew a day later and the day after. Returns (anew, renewed, renewed with people)."""
     report(f"{events:,} events of {leads:,} leads and their mails: making them")
     home = Path(_in_process("home", "--folder", str(folder), "--leads", str(leads), "--events", str(events)))
     report("publishing all anew")
     anew = Publishing(**json.loads(_in_process("publish", "--home", str(home), "--at", AS_OF.isoformat())))
     report(f"a day goes by: {_in_process('day', '--home', str(home))}")
     renewed = Publishing(**json.loads(_in_process("publish", "--home", str(home), "--at", TOMORROW.isoformat())))
-    return anew, renewed
+    report(f"another, which brings people: {_in_process('day with people', '--home', str(home))}")
+    with_people = Publishing(**json.loads(_in_process("publish", "--home", str(home), "--at", DAY_AFTER.isoformat())))
+    return anew, renewed, with_people
 
 
 def _publish(home: Path, as_of: datetime) -> Publishing:
@@ -275,7 +280,7 @@ def main() -> None:
     parser.add_argument("--leads", type=int, default=1_000_000)
     parser.add_argument("--events", type=int, default=100_000_000)
     parser.add_argument("--folder", type=Path, default=Path("var/bench/events_100000000"))
-    parser.add_argument("--run", choices=["home", "publish", "day"])
+    parser.add_argument("--run", choices=["home", "publish", "day", "day with people"])
     parser.add_argument("--home", type=Path)
     parser.add_argument("--at", type=datetime.fromisoformat)
     options = parser.parse_args()
@@ -285,6 +290,8 @@ def main() -> None:
         sys.stdout.write(json.dumps(asdict(_publish(options.home, options.at))) + "\n")
     elif options.run == "day":
         sys.stdout.write(json.dumps(live_a_day(options.home)) + "\n")
+    elif options.run == "day with people":
+        sys.stdout.write(json.dumps(live_a_day(options.home, TOMORROW, brings_people=True)) + "\n")
     else:
         for measured in measure_publishing(options.folder, options.leads, options.events, print):
             sys.stdout.write(f"{measured}\n")

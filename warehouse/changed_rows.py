@@ -48,7 +48,8 @@ class ChangedRows:
         )
         self.report("which mails have changed")
         self.values["latest_planned"] = self._value("select max(planned_at) from sends")
-        self._make("told_sends", "told_handoffs", "old_mails")
+        self._make("leads_in_full", "buying_leads", "places_in_full", "mails_in_full", "told_sends", "old_mails")
+        self._make("told_handoffs")
         self._run(f"create temp view scope_sends as {part_query('scope_sends')}")
         self._run(
             "create temp table scope_handoffs as from ledger.handoffs"
@@ -65,21 +66,15 @@ class ChangedRows:
 
     def _find_mails(self) -> None:
         self.values["first_told_outcome"] = self._first_added("send_outcomes")
-        self._make("told_outcomes")
-        self._run(
-            "create temp view scope_outcomes as from warehouse.send_outcomes"
-            " where rowid in (select told_outcomes.position from told_outcomes)"
-        )
-        self._make("mail_outcomes")
+        self._make("scope_outcomes", "mail_outcomes")
         self.report("what is credited to mails")
         self._make("credited_leads")
-        self._run(
-            "create temp view credited_acts as select acts.* from warehouse.lead_behaviours as acts"
-            " inner join credited_leads on acts.lead_id = credited_leads.lead_id"
-            " where acts.occurred_at >= credited_leads.earliest_at"
-        )
+        self._run(f"create temp view credited_acts as {part_query('credited_acts')}")
         self._make("asked_acts")
-        self.values["acted_since"] = self._value("select min(earliest_at) from credited_leads")
+        self.values["acted_since"] = self._value(
+            "select min(earliest_at) from credited_leads"
+            " where lead_id not in (select leads_in_full.lead_id from leads_in_full)"
+        )
         self.values["conversion_window"] = self._value("select conversion_window from warehouse.rule_set")
         self._make("acting_leads", "kept_mails")
         self._run(
@@ -226,7 +221,7 @@ class ChangedRows:
         )
         views = {
             "deals": f"from fresh.main.deals where lead_id in {whose}",
-            "sends": f"from fresh.main.sends where current_lead_id in {whose}",
+            "sends": part_query("credited_mails"),
         }
         with self._seen(views):
             self._run(f"create temp table new_deal_mails as {published_query('deal_mails')}")

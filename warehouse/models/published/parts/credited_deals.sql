@@ -1,6 +1,7 @@
--- One row per lead whose deals won may be given to other mails than before: its deals or the mails before them differ.
+-- One row per lead whose deals won are given to mails anew: its deals or the mails before them differ.
 -- key: lead_id
--- from: told_changes, old_mails, new_mails, deals
+-- from: buying_leads, old_mails, new_mails, deals
+-- Of those who bought all mails are looked at; of the others there are few.
 with moved as (
     select
         new_mails.current_lead_id,
@@ -22,9 +23,8 @@ delivered as (
     from moved
 )
 
-select id as lead_id
-from told_changes
-where table_name = 'deals'
+select lead_id
+from buying_leads
 union
 select delivered.lead_id
 from delivered

@@ -17,6 +17,7 @@ hot_stays as (
         changed_at as entered_at,
         coalesce(lead(changed_at) over (partition by lead_id order by changed_at), timestamptz 'infinity') as left_at,
     from lead_tier_changes
+    where lead_id in (select lead_stage_changes.lead_id from lead_stage_changes)
 ),
 
 hot_in_stage as (

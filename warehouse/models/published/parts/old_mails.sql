@@ -1,11 +1,13 @@
 -- One row per mail whose row is made anew, as it was published before, and where.
 -- key: send_id
--- from: sends, told_sends
+-- from: sends, told_sends, mails_in_full
 -- Mails are looked for among those of the last months first, and none there that was planned after all of them.
 with sought as materialized (
     select send_id, planned_at
     from told_sends
-    where planned_at is null or planned_at <= $latest_planned
+    where
+        (planned_at is null or planned_at <= $latest_planned)
+        and send_id not in (select mails_in_full.send_id from mails_in_full)
 ),
 
 of_late as materialized (
@@ -32,3 +34,7 @@ places as (
 select sends.*, sends.rowid as position
 from sends
 where sends.rowid in (select places.position from places)
+union all
+select mails_in_full.*
+from mails_in_full
+where send_id in (select told_sends.send_id from told_sends)

@@ -1,7 +1,7 @@
--- One row per lead of whom something is no more that its journey may rest on: it is made of all there is of the lead.
--- key: lead_id
+-- One row per lead and part of its journey of which something is no more: the part is made of all there is of the lead.
+-- key: lead_id, part
 -- from: old_mails, new_mails, changed_segment_members, changed_lead_tier_changes
--- A journey is made of first times. So of all other leads it is what it was, and what came newly.
+-- A journey is made of first times. So all other parts are what they were, and what came newly.
 with gone as (
     select
         old_mails.current_lead_id as lead_id,
@@ -15,17 +15,17 @@ with gone as (
     left join new_mails on old_mails.send_id = new_mails.send_id
 )
 
-select lead_id
+select lead_id, 'mails' as part
 from gone
 where
     (old_mailed_at is not null and old_mailed_at is distinct from new_mailed_at)
     or (old_clicked_at is not null and old_clicked_at is distinct from new_clicked_at)
 union
-select lead_id
+select lead_id, 'stays' as part
 from changed_segment_members
 group by lead_id, segment
 having max(times) < 0
 union
-select lead_id
+select lead_id, 'tiers' as part
 from changed_lead_tier_changes
 where times < 0 and to_tier = 'hot'
