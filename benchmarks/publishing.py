@@ -141,7 +141,7 @@ _NEW_LEADS = """
 insert into lead_records by name
 select
     md5(concat('{to}', number)) as record_id, 'contacts' as source, concat('{to} ', number) as external_id,
-    concat('new', number, '@newcomers.example') as email, timestamptz '{to}' + to_seconds(number) as occurred_at,
+    concat('new', number, '@newcomers.example') as email, timestamptz '{to}' + to_seconds(number + 1) as occurred_at,
     occurred_at as received_at, occurred_at as created_at,
     map {{'company': concat('newcomer ', number), 'title': '部長', 'industry': '製造業'}} as attributes
 from range({leads} // 365) as numbers(number)
@@ -157,8 +157,9 @@ with chosen as (
 
 select
     md5(concat('{to}', 'merge', odd.number)) as record_id, 'contacts' as source, odd.external_id,
-    records.email, timestamptz '{to}' + interval 3 hours as occurred_at, occurred_at as received_at,
-    occurred_at as created_at, map {{}}::map(varchar, varchar) as attributes
+    records.email, timestamptz '{to}' + interval 3 hours as occurred_at,
+    timestamptz '{to}' + interval 3 hours as received_at, timestamptz '{to}' + interval 3 hours as created_at,
+    map {{}}::map(varchar, varchar) as attributes
 from chosen as odd
 inner join chosen as even on odd.number + 1 = even.number and odd.number % 2 = 1
 inner join lead_records as records on even.external_id = records.external_id and records.source = 'contacts'
@@ -168,8 +169,8 @@ _DEALS = """
 insert into deal_records by name
 with chosen as (
     select email, row_number() over (order by hash(email)) as number
-    from lead_records
-    where email is not null and received_at <= '{to}'
+    from leads
+    where email is not null
     qualify number <= {leads} // 36500
 )
 
