@@ -137,7 +137,7 @@ def _publish(results: Results, folder: Path, events: int) -> dict[str, object]:
     """All KPI tables, and what a day changes of them; with the tables of rows, their Parquet and the disk, too."""
     leads = max(1000, events // EVENTS_A_LEAD)
     measured = measure_publishing(folder / f"events_{events}", leads, events, results.say)
-    named = dict(zip(("anew", "a day later", "a day that brings people"), measured, strict=True))
+    named = dict(zip(("anew", "a day later", "a harder day"), measured, strict=True))
     for name, one in named.items():
         results.row(f"KPI tables and what they need, {name}", None, one.kpi_seconds, None, None, one.peak_bytes)
     anew, renewed, _ = measured

@@ -50,11 +50,11 @@ def test_as_many_leads_are_synced_as_the_floor_upserts() -> None:
 
 def test_a_day_is_published_by_what_it_changed(tmp_path: Path) -> None:
     said: list[str] = []
-    anew, renewed, with_people = measure_publishing(tmp_path, 1_000, 20_000, said.append)
+    anew, renewed, harder = measure_publishing(tmp_path, 1_000, 20_000, said.append)
     assert 0 < renewed.kpi_seconds < renewed.seconds
     assert anew.peak_bytes > 0
     assert "sends" in anew.parts
-    for one in (renewed, with_people):
+    for one in (renewed, harder):
         assert "which mails have changed" in one.parts, "it was renewed, and not built anew"
     assert any('"sends"' in one for one in said)
     assert any('"lead_aliases"' in one for one in said)

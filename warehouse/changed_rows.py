@@ -15,8 +15,9 @@ import duckdb
 from warehouse.derivation import Progress
 from warehouse.published_queries import CREDITABLE, part_query, published_query, run
 
+_IS_COUNTED_WITH = "lead_id in (select turned_leads.lead_id from turned_leads)"
 _OF_STAYS = {
-    "segment_members": ("changed_leads", "sum(times) != 0 or lead_id in (select turned_leads.lead_id from turned_leads)"),
+    "segment_members": ("changed_leads", f"sum(times) != 0 or {_IS_COUNTED_WITH}"),
     "lead_stage_changes": ("turned_leads", "true"),
     "lead_tier_changes": ("changed_leads", "true"),
 }
@@ -127,14 +128,13 @@ class ChangedRows:
     def _first_added(self, name: str) -> int:
         """The position from which a derived table has all that recomputes put into it since the publication before.
 
-        What they put there stands at the end and in order; when room is made of what was deleted, it only moves forward.
+        What they put there stands at the end, in order; when room is made of what was deleted, it only moves forward.
         """
-        added = f"(select coalesce(sum(rows_added['{name}']), 0) from warehouse.recomputes where number > $number)"
+        rows = self._value(f"select count(*) from warehouse.{name}")
         # the end is looked for behind as many rows as there are
-        first: int = self._value(
-            f"select coalesce(max(rowid), 0) + 1 - {added} from warehouse.{name}"
-            f" where rowid >= (select count(*) - 1 from warehouse.{name})"
-        )
+        end = self._value(f"select coalesce(max(rowid), 0) + 1 from warehouse.{name} where rowid >= {rows} - 1")
+        added = self._value(f"select sum(rows_added['{name}']) from warehouse.recomputes where number > $number")
+        first: int = end - (added or 0)
         return first
 
     @contextmanager
@@ -234,9 +234,8 @@ class ChangedRows:
 
     def _replace_leads(self, name: str) -> None:
         self.report(name)
-        whose = (
-            "where lead_id in (select id from warehouse.derived_changes where number > $number and table_name = 'leads')"
-        )
+        told = "select id from warehouse.derived_changes where number > $number and table_name = 'leads'"
+        whose = f"where lead_id in ({told})"
         rows, going = (self._value(f"select count(*) from {name} {which}") for which in ("", whose))
         if going > rows * _LARGE_PART:
             self._run(f"create or replace table {name} as {published_query(name)}")

@@ -66,7 +66,7 @@ def _publish_into(fresh: Path, settings: Settings, as_of: datetime, report: Prog
                 return False
             report("a copy of the file before")
             shutil.copyfile(settings.published, fresh)
-        # it gets its name once it is whole and on the disk: a log beside it, or waiting for the disk before, saves nothing
+        # it gets its name once it is whole and on the disk: a log beside it, or waiting for the disk before, is idle
         connection.execute("set fsync_mode = 'none'")
         attach(connection, fresh, "fresh", settings, read_only=False, has_log=False)
         connection.execute("set search_path = 'fresh.main,memory.main'")

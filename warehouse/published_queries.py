@@ -26,9 +26,7 @@ def part_query(name: str) -> str:
     return (_PUBLISHED / "parts" / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def run(
-    connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object]
-) -> duckdb.DuckDBPyConnection:
+def run(connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object]) -> duckdb.DuckDBPyConnection:
     """Run a statement, binding those values that it mentions."""
     return connection.execute(query, {name: values[name] for name in set(PARAMETER.findall(query))})
 

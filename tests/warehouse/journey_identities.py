@@ -150,11 +150,13 @@ def stage_times_recompute(found: Published) -> None:
     assert times["leads"].sum() == len(moves)
     if len(moves):
         grouped = moves.groupby(keys)["days"]
-        expected = pd.DataFrame({
-            "leads": grouped.size(),
-            "median_days": grouped.quantile(0.5, interpolation="lower"),
-            "p90_days": grouped.apply(_ninth_tenth),
-        }).reset_index()
+        expected = pd.DataFrame(
+            {
+                "leads": grouped.size(),
+                "median_days": grouped.quantile(0.5, interpolation="lower"),
+                "p90_days": grouped.apply(_ninth_tenth),
+            }
+        ).reset_index()
         same(times, expected, keys)
     each = [*keys, "days"]
     taken = as_dates(found.tables["kpi_move_times"], "month")

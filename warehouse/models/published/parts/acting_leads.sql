@@ -1,4 +1,4 @@
--- One row per lead of whose mails others may be credited with what it did: it has acted, or what was credited is no more.
+-- One row per lead of whose mails others may be credited with what it did: it has acted, or what was credited is gone.
 -- key: lead_id
 -- from: asked_acts, sends, mails_in_full, credited_leads
 select lead_id from asked_acts

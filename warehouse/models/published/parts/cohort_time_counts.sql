@@ -1,4 +1,4 @@
--- One row per local month of first contact, source, segment or scenario, step and number of days: how many leads took them.
+-- One row per local month of first contact, source, segment or scenario, step and days: how many leads took so many.
 -- key: month, dimension, value, step, days
 -- from: lead_journeys
 with reached as (

@@ -10,11 +10,12 @@ with sought as materialized (
 
 select send_id, current_lead_id, scenario, step, variant, delivered_at
 from fresh.main.sends
-where rowid in (
-    select places_in_full.position
-    from places_in_full
-    where places_in_full.current_lead_id in (select credited_deals.lead_id from credited_deals)
-)
+where
+    rowid in (
+        select places_in_full.position
+        from places_in_full
+        where places_in_full.current_lead_id in (select credited_deals.lead_id from credited_deals)
+    )
 union all
 select send_id, current_lead_id, scenario, step, variant, delivered_at
 from new_mails

@@ -1,4 +1,4 @@
--- One row per local month of first contact, source, segment or scenario, step and number of days of those published before.
+-- One row per local month of first contact, source, segment or scenario, step and days of those published before.
 -- key: month, dimension, value, step, days
 -- from: kpi_cohort_times
 select month, dimension, value, step, days, leads

@@ -1,22 +1,22 @@
--- One row per lead and part of its journey of which something is no more: the part is made of all there is of the lead.
+-- One row per lead and part of its journey of which something is gone: the part is made of all there is of the lead.
 -- key: lead_id, part
 -- from: old_mails, new_mails, changed_segment_members, changed_lead_tier_changes
 -- A journey is made of first times. So all other parts are what they were, and what came newly.
-with gone as (
+with stayed as (
     select
         old_mails.current_lead_id as lead_id,
         coalesce(old_mails.sent_at, old_mails.delivered_at) as old_mailed_at,
-        case when new_mails.current_lead_id = old_mails.current_lead_id
-            then coalesce(new_mails.sent_at, new_mails.delivered_at)
-        end as new_mailed_at,
+        coalesce(new_mails.sent_at, new_mails.delivered_at) as new_mailed_at,
         old_mails.clicked_at as old_clicked_at,
-        case when new_mails.current_lead_id = old_mails.current_lead_id then new_mails.clicked_at end as new_clicked_at,
+        new_mails.clicked_at as new_clicked_at,
     from old_mails
-    left join new_mails on old_mails.send_id = new_mails.send_id
+    -- a mail that went to another lead is none of this one's any more
+    left join new_mails
+        on old_mails.send_id = new_mails.send_id and old_mails.current_lead_id = new_mails.current_lead_id
 )
 
 select lead_id, 'mails' as part
-from gone
+from stayed
 where
     (old_mailed_at is not null and old_mailed_at is distinct from new_mailed_at)
     or (old_clicked_at is not null and old_clicked_at is distinct from new_clicked_at)
