@@ -258,12 +258,13 @@ def test_a_lead_first_known_at_a_month_s_last_minute_counts_in_the_local_month()
 def test_the_cookbook_s_figures_are_those_by_hand(published: duckdb.DuckDBPyConnection) -> None:
     cookbook = (REPOSITORY / "docs" / "cookbooks" / "analysts.md").read_text(encoding="utf-8")
     _, ways, mails = re.findall(r"```sql\n(.*?)```", cookbook, re.DOTALL)
-    by_source, same_age, _, still, by_step, recent, _ = [
+    by_source, same_age, _, within_a_week, still, by_step, recent, _ = [
         published.execute(statement).fetchall() for statement in published.extract_statements(ways + mails)
     ]
     assert [row[:4] for row in by_source] == [
         (date(2026, 3, 1), "crm", 1, 0), (date(2026, 3, 1), "web", 1, 1), (date(2026, 4, 1), "crm", 2, 1),
     ]  # fmt: skip
+    assert within_a_week == [("web", 0)], "the one that got hot took seven days"
     assert same_age == [(date(2026, 3, 1), 2, 0.5), (date(2026, 4, 1), 2, 0)]
     # three have been in the first stage since they were known, one in the last since it asked
     assert sorted(row[:2] for row in still) == [("awareness", 3), ("decision", 1)]

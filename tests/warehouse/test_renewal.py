@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from rules.models import RuleSet
 from settings import Settings
 from tests.facts import START, add_consent, add_event, add_lead, at
-from tests.rule_sets import CASE_STUDY, DOWNLOAD, rule_set, step
+from tests.rule_sets import CASE_STUDY, DOWNLOAD, PRICE_VIEW, rule_set, step
 from tests.tasks.test_send_balance import ADDRESSES, STEPS, Life, Run, Story, rules_of, stories
 from tests.world import World, stand_in
 from warehouse.connection import open_ledger, open_warehouse
@@ -227,3 +227,94 @@ def test_what_a_mail_is_credited_with_stays_when_the_ledger_settles_it(tmp_path:
         world.recompute(rules, at(now))
         assert converted() == [("delivered", at(2.05))]
     assert renewals == [True]
+
+
+def test_each_thing_that_may_happen_to_a_lead_is_taken_over(tmp_path: Path, renewals: list[bool]) -> None:
+    """One after the other, each published: what large tables are not read for must not be missed."""
+    rules = rule_set(
+        steps=(
+            step("thanks", DOWNLOAD, segment="everyone", cta=CASE_STUDY),
+            step("price", PRICE_VIEW, segment="everyone", scenario="trigger_mails", kind="trigger"),
+        ),
+        active_from=START,
+    )
+
+    def mail(name: str) -> str:
+        return f"{name}@lead.example"
+
+    def act(name: str, kind: str, when: datetime, **told: Any) -> None:
+        world.facts(lambda connection: add_event(connection, kind, when, email=mail(name), **told))
+
+    def deal(name: str, number: int, status: str, when: datetime) -> None:
+        world.facts(
+            lambda connection: connection.execute(
+                "insert into deal_records values ($1, 'crm', $2, null, $3, $4, 100, $5, $5, map {})",
+                [f"{name}{number}{status}", f"{name}-{number}", mail(name), status, when],
+            )
+        )
+
+    def become_known(name: str, when: datetime, **told: str) -> None:
+        world.facts(lambda connection: add_lead(connection, mail(name), when, title="部長", industry="IT", **told))
+        world.facts(lambda connection: add_consent(connection, mail(name), when))
+        act(name, "document_download", when + timedelta(hours=1), asset="guide")
+
+    def turn_out_to_be_one(one: str, other: str, when: datetime) -> None:
+        for name in (one, other):
+            world.facts(
+                lambda connection, name=name: connection.execute(
+                    "insert into lead_records values ($1, 'sfa', $2, $3, null, $4, $4, map {}, null)",
+                    [f"{one}{name}", f"sfa:{one}", mail(name), when],
+                )
+            )
+
+    def look(when: datetime) -> None:
+        world.recompute(rules, when)
+        path = publish(world.settings, when)
+        assert differences(path, build_beside(world.settings, when)) == {}
+
+    with stand_in(tmp_path) as server:
+        world = World(tmp_path, server)
+        for name in ("anna", "ben", "carl", "dora", "emil"):
+            become_known(name, at(1))
+        world.send(rules, at(2))
+        world.pull_provider_events(at(2.1))
+        look(at(2.2))
+
+        ((send_id,),) = world.ledger(f"select send_id from sends where email = '{mail('anna')}'")
+        act("anna", "mail_click", at(3), send_id=send_id)
+        act("ben", "document_download", at(3), asset="case-1")
+        look(at(3.1))
+
+        deal("carl", 1, "won", at(4))
+        deal("dora", 1, "open", at(4))
+        look(at(4.1))
+
+        act("dora", "page_view", at(5), url="/price")
+        world.send(rules, at(5.1))  # delivered, and nobody told yet
+        deal("dora", 1, "won", at(6))
+        look(at(6.1))
+        world.pull_provider_events(at(7))
+        look(at(7.1))
+
+        turn_out_to_be_one("anna", "carl", at(8))
+        look(at(8.1))
+
+        deal("carl", 1, "lost", at(9))
+        become_known("fred", at(9))
+        look(at(9.2))
+
+        # told late: hot long ago, and seen before anybody else knew of it
+        act("emil", "consultation_request", at(1.5), received_at=at(10))
+        act("ben", "consultation_request", at(10))
+        look(at(10.1))
+        act("ben", "consultation_request", at(2.5), received_at=at(11))
+        look(at(11.1))
+
+        # one that tells of nothing new, and puts rows to the end of tables all the same; then another
+        act("fred", "page_view", at(12), url="/about")
+        world.recompute(rules, at(12.1))
+        act("emil", "page_view", at(12.2), url="/price")
+        world.hand_off(rules, at(12.3))
+        look(at(12.4))
+        look(at(80))  # time alone
+    assert renewals == [True] * 10
