@@ -336,8 +336,9 @@ def test_mails_and_deals_that_change_are_taken_over(leads: Leads, renewals: list
 
 def test_people_who_change_are_taken_over(leads: Leads, renewals: list[bool]) -> None:
     renewals.clear()
-    leads.act("ben", "consultation_request", at(3))
-    leads.act("ben", "page_view", at(3.1), url="/price")
+    for name in ("ben", "emil"):
+        leads.act(name, "consultation_request", at(3))
+        leads.act(name, "page_view", at(3.1), url="/price")
     leads.world.hand_off(leads.rules, at(3.2))
     leads.become_known("fred", at(3.5))
     leads.look(at(4))
@@ -347,13 +348,13 @@ def test_people_who_change_are_taken_over(leads: Leads, renewals: list[bool]) ->
     leads.look(at(6.1))
     leads.turn_out_to_be_one("anna", "carl", at(7))
     leads.look(at(7.1))
-    leads.turn_out_to_be_one("ben", "emil", at(8))  # of whom one was handed off
+    leads.turn_out_to_be_one("ben", "emil", at(8))  # who were handed off both
     leads.look(at(8.1))
 
     # what was changed stands before what a later recompute wrote again without any change
     leads.act("fred", "consultation_request", at(9))
     leads.world.recompute(leads.rules, at(9.1))
-    leads.act("dora", "page_view", at(9.2), url="/about")
+    leads.act("ben", "page_view", at(9.2), url="/price")
     leads.look(at(9.3))
     assert renewals == [True] * 6
 
