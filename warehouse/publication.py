@@ -43,6 +43,8 @@ _RENEWED = (
     "send_decisions", "sends", "handoffs", "lead_journeys", "deal_mails",
 )  # fmt: skip
 """Those of which rows are replaced."""
+_OF_RULES = ("segments", "stages", "tiers", "steps")
+"""Those that only other rules change, of which all is made anew."""
 _NOT_COUNTED = ("leads", "lead_score_points", "accounts", "lead_accounts", "lead_mail_kinds")
 """Large ones that no figure is counted from: they come last."""
 _LAST = ("kpi_stage_times", "kpi_handoff_daily", "kpi_attribution_daily", "kpi_ab_tests")
@@ -127,7 +129,8 @@ class Publication:
     def renew(self) -> bool:
         """Bring the tables of a copy of the one before up to date. Whether they agree with the ledger then."""
         self.connection.begin()  # so that rows go into the file at once, and not first into its log
-        self._write_all(name for name in PUBLISHED_TABLES if name not in (*_RENEWED, *COUNTED, *_LAST, *_NOT_COUNTED))
+        others = (*_RENEWED, *COUNTED, *_LAST, *_NOT_COUNTED, *_OF_RULES)
+        self._write_all(name for name in PUBLISHED_TABLES if name not in others)
         rows = ChangedRows(self.connection, self.values, self.report)
         rows.find()
         days = [Day(self.connection, name, self.values) for name in COUNTED if name not in OF_JOURNEYS]
@@ -183,19 +186,25 @@ class Publication:
     def _agrees(self) -> bool:
         """Whether each state has as many mails as in the ledger, and the days count all: none changed unseen."""
         self.report("whether it agrees with the ledger")
-        states = "select state, count(*) as mails from {} group by state"
         row = self.connection.execute(
-            f"""
+            """
+            with published as materialized (select state, count(*) as mails from sends group by state),
+            present as materialized (select state, count(*) as mails from ledger.sends group by state)
+
             select
                 not exists (
-                    ({states.format("sends")} except {states.format("ledger.sends")})
-                    union all
-                    ({states.format("ledger.sends")} except {states.format("sends")})
+                    select 1
+                    from published
+                    full join present using (state)
+                    where published.mails is distinct from present.mails
                 )
                 and (select count(*) from send_decisions) = (select count(*) from ledger.send_decisions)
                 and (select count(*) from ledger.send_decisions where is_final) = coalesce(sum(targeted), 0)
-                and (select count(*) from ledger.sends where state in ('accepted', 'delivered', 'bounced', 'dropped'))
-                = coalesce(sum(sent), 0)
+                and (
+                    select coalesce(sum(mails), 0)
+                    from present
+                    where state in ('accepted', 'delivered', 'bounced', 'dropped')
+                ) = coalesce(sum(sent), 0)
             from kpi_mail_daily
             """
         ).fetchone()
