@@ -212,7 +212,7 @@ def attach_ledger(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
 def _is_current(connection: duckdb.DuckDBPyConnection, alias: str, migrations: Literal["warehouse", "ledger"]) -> bool:
     try:
         applied = {name for (name,) in connection.execute(f"select name from {alias}.schema_migrations").fetchall()}
-    except duckdb.CatalogException:  # a file of nothing yet
+    except duckdb.CatalogException:  # a database without any table yet
         return False
     return all(migration.name in applied for migration in (_MIGRATIONS / migrations).glob("*.sql"))
 

@@ -1,8 +1,8 @@
 """Builds the published tables, or renews what has changed of them since the publication before.
 
-The result of a renewal is that of a build, row by row. Tables with a row for each mail, award or stay have the rows
-replaced of those who changed (:mod:`warehouse.changed_rows`); to the days is added what these add to them
-(:mod:`warehouse.kpi_days`); the small rest is made anew.
+The result of a renewal is that of a build, row by row. Large tables have the rows replaced that differ, or those of the
+leads who changed (:mod:`warehouse.changed_rows`); to the days is added what these add to them
+(:mod:`warehouse.kpi_days`); the rest is made anew.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _RENEWED = (
 )  # fmt: skip
 """Those of which rows are replaced."""
 _OF_RULES = ("segments", "stages", "tiers", "steps")
-"""Those that only other rules change, of which all is made anew."""
+"""Those that a renewal leaves alone: with other rules all is built anew."""
 _NOT_COUNTED = ("leads", "lead_score_points", "accounts", "lead_accounts", "lead_mail_kinds")
 """Large ones that no figure is counted from: they come last."""
 _LAST = ("kpi_stage_times", "kpi_handoff_daily", "kpi_attribution_daily", "kpi_ab_tests")
@@ -128,7 +128,8 @@ class Publication:
 
     def renew(self) -> bool:
         """Bring the tables of a copy of the one before up to date. Whether they agree with the ledger then."""
-        self.connection.begin()  # so that rows go into the file at once, and not first into its log
+        self.connection.begin()  # all that figures are counted from and the figures, or nothing
+        self._run("delete from publication")  # a file that is not finished is never renewed
         others = (*_RENEWED, *COUNTED, *_LAST, *_NOT_COUNTED, *_OF_RULES)
         self._write_all(name for name in PUBLISHED_TABLES if name not in others)
         rows = ChangedRows(self.connection, self.values, self.report)

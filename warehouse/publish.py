@@ -75,6 +75,8 @@ def _publish_into(fresh: Path, settings: Settings, as_of: datetime, report: Prog
             publication.build()
         elif not publication.renew():
             return False
+        report("closing the file")
+        connection.execute("checkpoint fresh")  # which tells of a full disk; closing would not
         report("Parquet")
         put_parquet(connection, settings.published)
     finally:

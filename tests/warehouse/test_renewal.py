@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -386,3 +388,69 @@ def test_what_is_no_more_is_taken_over(leads: Leads, renewals: list[bool]) -> No
         ).fetchall()
     assert (clicks, email) == (0, leads.mail("carl"))
     assert renewals == [True] * 3
+
+
+def test_mails_of_somebody_who_was_no_lead_are_taken_over(leads: Leads, renewals: list[bool]) -> None:
+    """The ledger holds what was sent to a person whose facts are gone, and who comes back under another's name."""
+    renewals.clear()
+    for name in ("anna", "ben"):
+        leads.act(name, "consultation_request", at(3))
+        leads.act(name, "page_view", at(3.1), url="/price")
+    leads.world.hand_off(leads.rules, at(3.2))
+    leads.look(at(3.3))
+
+    def forget(connection: duckdb.DuckDBPyConnection) -> None:
+        for table in ("lead_records", "consent_records", "events"):
+            connection.execute(f"delete from {table} where email = $1", [leads.mail("anna")])
+        connection.execute("delete from derivation")
+
+    leads.world.facts(forget)
+    leads.look(at(3.5))
+    leads.turn_out_to_be_one("ben", "anna", at(4))
+    leads.look(at(4.1))
+    with duckdb.connect(str(leads.world.settings.published), read_only=True) as connection:
+        ((mails, handoffs),) = connection.execute(
+            "select (select count(*) from sends semi join leads on current_lead_id = leads.lead_id),"
+            " (select count(*) from handoffs semi join leads on current_lead_id = leads.lead_id)"
+        ).fetchall()
+    assert (mails, handoffs) == (5, 2)
+    assert renewals == [True, True]
+
+
+_FULL_DISK = """
+import resource, signal, sys
+from datetime import datetime
+from pathlib import Path
+from settings import Settings
+from warehouse import publish as publishing
+
+put_parquet = publishing.put_parquet
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+
+class Full(publishing.Publication):
+    def _finish(self):
+        super()._finish()
+        (fresh,) = Path(sys.argv[1]).glob(".kpi.duckdb.*")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (fresh.stat().st_size, resource.RLIM_INFINITY))
+
+
+publishing.Publication = Full
+publishing.publish(Settings(home=Path(sys.argv[1])), datetime.fromisoformat(sys.argv[2]))
+"""
+
+
+def test_a_full_disk_leaves_the_file_before_in_place(leads: Leads, renewals: list[bool]) -> None:
+    """And what was begun is nothing that the next is renewed from."""
+    renewals.clear()
+    leads.become_known("fred", at(3))
+    leads.world.recompute(leads.rules, at(3.1))
+    home = leads.world.settings.home
+    before = leads.world.settings.published.read_bytes()
+    command = [sys.executable, "-c", _FULL_DISK, str(home), at(3.1).isoformat()]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode != 0
+    assert "File too large" in found.stderr
+    assert leads.world.settings.published.read_bytes() == before
+    leads.look(at(3.2))
+    assert renewals == [True]

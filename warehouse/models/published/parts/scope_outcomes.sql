@@ -1,7 +1,8 @@
--- One row per mail whose row is made anew and of which its provider has told: what.
+-- One row per mail whose row is made anew: what its provider has told of it, if anything.
 -- key: send_id
 -- from: send_outcomes, told_changes, old_mails
--- What was told since the publication before is at the end; all else is as it was published.
+-- What was told since the publication before is at the end. All else is as it was published, where an open stands as
+-- mail_outcomes has it, which makes no other of it.
 with told as (
     select id as send_id
     from told_changes

@@ -1,6 +1,6 @@
 -- One row per handoff whose row is made anew: changed in the ledger, or its lead's identity did.
 -- key: handoff_id
--- from: handoffs, handoff_changes, told_changes
+-- from: handoffs, handoff_changes, leads_in_full
 with present as (
     select
         handoff_id,
@@ -32,8 +32,4 @@ where change_id not in (select published_changes.change_id from before.main.hand
 union
 select handoff_id
 from handoffs
-where current_lead_id in (
-    select told_changes.id
-    from told_changes
-    where told_changes.table_name = 'lead_aliases'
-)
+where current_lead_id in (select leads_in_full.lead_id from leads_in_full)

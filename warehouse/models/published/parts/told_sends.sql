@@ -2,19 +2,20 @@
 -- provider or of somebody whose identity changed; of these, the ledger's part is as it was published.
 -- key: send_id
 -- from: sends, told_changes, mails_in_full
--- one by one, since most of the table is passed over by the bounds of each instant
+-- A run that began before that publication may have committed after it, so the last hours before it are looked at, too;
+-- one instant by one, since most of the table is passed over by the bounds of each.
 with changed as materialized (
     select send_id, lead_id, planned_at, rowid as position
     from ledger.sends
-    where state_changed_at >= $since
+    where state_changed_at >= $since::timestamptz - interval 3 hours
     union
     select send_id, lead_id, planned_at, rowid as position
     from ledger.sends
-    where noted_at >= $since
+    where noted_at >= $since::timestamptz - interval 3 hours
     union
     select send_id, lead_id, planned_at, rowid as position
     from ledger.sends
-    where planned_at >= $since
+    where planned_at >= $since::timestamptz - interval 3 hours
 ),
 
 others as (
