@@ -214,6 +214,8 @@ class ChangedRows:
         """Give the deals of those leads anew to mails whose deals, or whose mails before them, differ."""
         self.report("deal_mails")
         self._make("credited_deals")
+        if not self._value("select count(*) from credited_deals"):
+            return
         whose = "(select credited_deals.lead_id from credited_deals)"
         self._run(
             "delete from deal_mails where (source, deal_id) in"
